@@ -1,0 +1,9 @@
+#pragma once
+
+// LEAVEN_HD marks shared maths: host and device, always inlined. Inlining is not a matter of speed: the CPU loops are
+// compiled once per instruction set, and an out-of-line copy could be merged across them by the linker.
+#ifdef __CUDACC__
+#define LEAVEN_HD __host__ __device__ __forceinline__
+#else
+#define LEAVEN_HD [[gnu::always_inline]] inline
+#endif
