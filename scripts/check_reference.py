@@ -1,0 +1,319 @@
+"""Checks every golden case against a second implementation, written in numpy from the formulae alone.
+
+    /usr/bin/python3 scripts/check_reference.py tests/golden/augment.jsonl [--only OP] [--verbose]
+
+Needs numpy only: neither Pillow nor torchvision. Prints "N passed, M failed" and exits with 1 if M > 0.
+All functions take and return (height, width, channels) uint8 arrays.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import math
+import sys
+
+import numpy as np
+from golden_images import make_image
+
+# ---- Pixel operations
+
+
+def blend(a, b, factor):
+    """float32 a + f (b - a), one rounded product and one rounded sum, then clipped and truncated."""
+    f = np.float32(factor)
+    if f == 0 or f == 1:
+        return (b if f == 1 else a).copy()
+    a32, b32 = a.astype(np.float32), b.astype(np.float32)
+    return np.clip(a32 + f * (b32 - a32), np.float32(0), np.float32(255)).astype(np.uint8)
+
+
+def luma(v):
+    """(height, width, 1) grey levels."""
+    if v.shape[2] == 1:
+        return v
+    r, g, b = (v[..., c : c + 1].astype(np.int64) for c in range(3))
+    return ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16).astype(np.uint8)
+
+
+def brightness(v, factor):
+    return blend(np.zeros_like(v), v, factor)
+
+
+def contrast(v, factor):
+    grey = luma(v)
+    mean = math.floor(int(grey.sum(dtype=np.uint64)) / grey.size + 0.5)
+    return blend(np.full_like(v, mean), v, factor)
+
+
+def color(v, factor):
+    return v.copy() if v.shape[2] == 1 else blend(np.broadcast_to(luma(v), v.shape), v, factor)
+
+
+def sharpness(v, factor):
+    smooth = v.copy()
+    h, w = v.shape[:2]
+    if h >= 3 and w >= 3:
+        wide = v.astype(np.int64)
+        s = 4 * wide[1:-1, 1:-1] + sum(wide[dy : h - 2 + dy, dx : w - 2 + dx] for dy in range(3) for dx in range(3))
+        smooth[1:-1, 1:-1] = (2 * s + 13) // 26
+    return blend(smooth, v, factor)
+
+
+def posterize(v, bits):
+    return (v & ~((1 << (8 - bits)) - 1)).astype(np.uint8)
+
+
+def solarize(v, threshold):
+    return np.where(v.astype(np.float64) < threshold, v, 255 - v).astype(np.uint8)
+
+
+def invert(v):
+    return 255 - v
+
+
+def per_channel_table(v, table_of):
+    channels = [np.array(table_of(v[..., c]), np.uint8)[v[..., c]] for c in range(v.shape[2])]
+    return np.stack(channels, axis=-1)
+
+
+def autocontrast(v):
+    def table_of(plane):
+        low, high = int(plane.min()), int(plane.max())
+        if high <= low:
+            return range(256)
+        scale = 255.0 / (high - low)
+        offset = -low * scale
+        return [min(max(int(i * scale + offset), 0), 255) for i in range(256)]
+
+    return per_channel_table(v, table_of)
+
+
+def equalize(v):
+    def table_of(plane):
+        h = np.bincount(plane.ravel(), minlength=256).tolist()
+        filled = [n for n in h if n]
+        step = (sum(h) - filled[-1]) // 255
+        if len(filled) <= 1 or step == 0:
+            return range(256)
+        return [min((step // 2 + sum(h[:i])) // step, 255) for i in range(256)]
+
+    return per_channel_table(v, table_of)
+
+
+# ---- Moves
+
+
+def flip(v, axis):
+    v = v[:, ::-1] if axis in ("left_right", "both") else v
+    return v[::-1] if axis in ("top_bottom", "both") else v
+
+
+def crop(v, x, y, width, height):
+    return v[y : y + height, x : x + width]
+
+
+def pad_crop(v, padding, x, y, fill):
+    h, w, channels = v.shape
+    padded = np.full((h + 2 * padding, w + 2 * padding, channels), fill, np.uint8)
+    padded[padding : padding + h, padding : padding + w] = v
+    return padded[y : y + h, x : x + w]
+
+
+# ---- Geometry
+
+
+def running(start, step, count):
+    """start, start + step, (start + step) + step, ...: a serial sum."""
+    return np.add.accumulate(np.concatenate([[start], np.full(count - 1, step)]))
+
+
+def truncated(v, limit):
+    """Truncated coordinates as integers; -1 where outside [0, limit)."""
+    inside = (v >= 0) & (v < limit)
+    return np.where(inside, np.trunc(np.where(inside, v, 0)), -1).astype(np.int64)
+
+
+def nearest_coordinates(m, h, w):
+    """Source column and row of every output pixel; anything out of range is outside."""
+    m0, m1, m2, m3, m4, m5 = m
+    if m1 == 0 and m3 == 0:
+        columns = truncated(running(m2 + 0.5 * m0, m0, w), w)
+        rows = truncated(running(m5 + 0.5 * m4, m4, h), h)
+        return np.broadcast_to(columns[None, :], (h, w)), np.broadcast_to(rows[:, None], (h, w))
+    corners = [(x, y) for x in (0, w) for y in (0, h)]
+    if all(abs(x * m0 + y * m1 + m2) < 32768 and abs(x * m3 + y * m4 + m5) < 32768 for x, y in corners):
+        a0, a1, a3, a4 = (math.floor(v * 65536 + 0.5) for v in (m0, m1, m3, m4))
+        a2 = math.floor((m2 + m0 * 0.5 + m1 * 0.5) * 65536 + 0.5)
+        a5 = math.floor((m5 + m3 * 0.5 + m4 * 0.5) * 65536 + 0.5)
+        y, x = np.mgrid[0:h, 0:w]
+        return (a2 + a0 * x + a1 * y) >> 16, (a5 + a3 * x + a4 * y) >> 16
+    columns = [running(start, m0, w) for start in running(m2 + 0.5 * m1 + 0.5 * m0, m1, h)]
+    rows = [running(start, m3, w) for start in running(m5 + 0.5 * m4 + 0.5 * m3, m4, h)]
+    return truncated(np.array(columns), w), truncated(np.array(rows), h)
+
+
+def warp_nearest(v, m, fill):
+    h, w = v.shape[:2]
+    x, y = nearest_coordinates(m, h, w)
+    inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+    return np.where(inside[..., None], v[np.where(inside, y, 0), np.where(inside, x, 0)], np.uint8(fill))
+
+
+def warp_bilinear(v, m, fill):
+    h, w = v.shape[:2]
+    y, x = np.mgrid[0:h, 0:w] + 0.5
+    xs, ys = m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]
+    inside = (xs >= 0) & (xs < w) & (ys >= 0) & (ys < h)
+    xs, ys = np.where(inside, xs, 0.5) - 0.5, np.where(inside, ys, 0.5) - 0.5
+    left, top = np.floor(xs).astype(np.int64), np.floor(ys).astype(np.int64)
+    dx, dy = (xs - left)[..., None], (ys - top)[..., None]
+    x0, x1 = np.clip(left, 0, w - 1), np.clip(left + 1, 0, w - 1)
+    y0, y1 = np.clip(top, 0, h - 1), np.clip(top + 1, 0, h - 1)
+    wide = v.astype(np.float64)
+    upper = wide[y0, x0] + (wide[y0, x1] - wide[y0, x0]) * dx
+    lower = wide[y1, x0] + (wide[y1, x1] - wide[y1, x0]) * dx
+    return np.where(inside[..., None], (upper + (lower - upper) * dy).astype(np.uint8), np.uint8(fill))
+
+
+def warp(v, m, interpolation="nearest", fill=0):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (warp_nearest if interpolation == "nearest" else warp_bilinear)(v, m, fill)
+
+
+def rotate(v, angle, interpolation="nearest", fill=0):
+    h, w = v.shape[:2]
+    angle = angle % 360.0  # takes the sign of 360: -1e-20 gives 360.0
+    if angle in (0, 180) or angle in (90, 270) and h == w:
+        return np.rot90(v, int(angle) // 90)
+    rad = -math.radians(angle)
+    c, s = round(math.cos(rad), 15), round(math.sin(rad), 15)
+    cx, cy = w / 2, h / 2
+    m = [c, s, c * -cx + s * -cy + cx, -s, c, -s * -cx + c * -cy + cy]
+    return warp(v, m, interpolation, fill)
+
+
+def affine(v, angle, translate_x, translate_y, scale, shear_x, shear_y, interpolation, fill):
+    h, w = v.shape[:2]
+    rot, sx, sy = math.radians(angle), math.radians(shear_x), math.radians(shear_y)
+    a = math.cos(rot - sy) / math.cos(sy)
+    b = -(math.cos(rot - sy) * math.tan(sx) / math.cos(sy) + math.sin(rot))
+    c = math.sin(rot - sy) / math.cos(sy)
+    d = -math.sin(rot - sy) * math.tan(sx) / math.cos(sy) + math.cos(rot)
+    m0, m1, m3, m4 = d / scale, -b / scale, -c / scale, a / scale
+    cx, cy = w / 2, h / 2
+    m2 = m0 * (-cx - translate_x) + m1 * (-cy - translate_y) + cx
+    m5 = m3 * (-cx - translate_x) + m4 * (-cy - translate_y) + cy
+    return warp(v, [m0, m1, m2, m3, m4, m5], interpolation, fill)
+
+
+def shear(v, x, y, interpolation="nearest", fill=0):
+    return warp(v, [1.0, x, 0.0, y, 1.0, 0.0], interpolation, fill)
+
+
+def translate(v, x, y, interpolation="nearest", fill=0):
+    return warp(v, [1.0, 0.0, -x, 0.0, 1.0, -y], interpolation, fill)
+
+
+# ---- Policies
+
+POLICY = {
+    "ShearX": lambda v, m: shear(v, m, 0.0),
+    "ShearY": lambda v, m: shear(v, 0.0, m),
+    "TranslateX": lambda v, m: translate(v, int(m), 0),
+    "TranslateY": lambda v, m: translate(v, 0, int(m)),
+    "Rotate": rotate,
+    "Brightness": lambda v, m: brightness(v, 1.0 + m),
+    "Color": lambda v, m: color(v, 1.0 + m),
+    "Contrast": lambda v, m: contrast(v, 1.0 + m),
+    "Sharpness": lambda v, m: sharpness(v, 1.0 + m),
+    "Posterize": lambda v, m: posterize(v, int(m)),
+    "Solarize": solarize,
+    "AutoContrast": lambda v, m: autocontrast(v),
+    "Equalize": lambda v, m: equalize(v),
+    "Invert": lambda v, m: invert(v),
+}
+OPS = {
+    "brightness": brightness, "contrast": contrast, "color": color, "posterize": posterize, "solarize": solarize,
+    "invert": invert, "flip": flip, "crop": crop, "pad_crop": pad_crop, "rotate": rotate, "shear": shear,
+    "affine_matrix": warp, "translate": translate, "affine": affine,
+}  # fmt: skip
+
+
+def linspace32(end, bins, start=0.0):
+    """torch.linspace in float32 as PyTorch 1.13's AVX2 kernel computes it (the last bits differ from kernel to kernel).
+
+    Whole pairs of 8-lane vectors first: a fused base, then base + lane * step with a rounded product. The rest one by
+    one: the first half counts up from the start, the second half down from the end, fused.
+    """
+    start, end = np.float32(start), np.float32(end)
+    step = (end - start) / np.float32(bins - 1)
+
+    def fused(i):
+        if i < bins // 2:
+            return np.float32(float(step) * i + float(start))
+        return np.float32(float(end) - float(step) * (bins - 1 - i))
+
+    vectors = bins // 16 * 16
+    lanes = [fused(i - i % 8) + step * np.float32(i % 8) for i in range(vectors)]
+    return [float(v) for v in lanes + [fused(i) for i in range(vectors, bins)]]
+
+
+def table_of(line):
+    """The magnitudes that a table line should hold."""
+    bins, wide = line["bins"], line["table"] == "trivial_augment_wide"
+    shift_x, shift_y = (32.0, 32.0) if wide else (150.0 / 331.0 * line["width"], 150.0 / 331.0 * line["height"])
+    shear_end, degrees, strength, bits = (0.99, 135.0, 0.99, 6) if wide else (0.3, 30.0, 0.9, 4)
+    ends = {"ShearX": shear_end, "ShearY": shear_end, "TranslateX": shift_x, "TranslateY": shift_y, "Rotate": degrees}
+    ends.update(dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), strength))
+    table = {name: {"signed": True, "magnitudes": linspace32(end, bins)} for name, end in ends.items()}
+    posterize_bits = [8.0 - float(np.rint(np.float32(i) / np.float32((bins - 1) / bits))) for i in range(bins)]
+    table["Posterize"] = {"signed": False, "magnitudes": posterize_bits}
+    table["Solarize"] = {"signed": False, "magnitudes": linspace32(0.0, bins, 255.0)}
+    table.update({name: {"signed": False, "magnitudes": [0.0]} for name in ("Identity", "AutoContrast", "Equalize")})
+    return table
+
+
+def passes(case):
+    if "table" in case:
+        return case["entries"] == table_of(case)
+    v = make_image(case["image"], case["image_seed"], case["height"], case["width"], case["channels"])
+    if case["op"] == "policy_op":
+        out = POLICY[case["name"]](v, case["params"]["magnitude"])
+    else:
+        out = OPS[case["op"]](v, **case["params"])
+    same_shape = out.shape == (case["out_height"], case["out_width"], case["channels"])
+    return same_shape and hashlib.sha256(np.ascontiguousarray(out).tobytes()).hexdigest() == case["sha256"]
+
+
+def label(case):
+    return case.get("table") or case.get("name") or case["op"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path")
+    parser.add_argument("--only", help="an operation, a policy operation or a table, such as rotate or ShearX")
+    parser.add_argument("--verbose", action="store_true", help="print counts per operation, and every failed line")
+    args = parser.parse_args()
+    with open(args.path, encoding="ascii") as file:
+        header, *lines = (json.loads(line) for line in file)
+    if header["format"] != "leaven-golden-1" or header["cases"] != sum("op" in line for line in lines):
+        sys.exit("check_reference: the header does not fit the file")
+    counts = collections.defaultdict(lambda: [0, 0])
+    for line in lines:
+        if args.only in (None, label(line)):
+            good = passes(line)
+            counts[label(line)][not good] += 1
+            if args.verbose and not good:
+                print("failed:", json.dumps(line))
+    if args.verbose:
+        for name, (passed, failed) in counts.items():
+            print(f"{name:24} {passed:5} passed {failed:5} failed")
+    passed, failed = (sum(count[k] for count in counts.values()) for k in (0, 1))
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
