@@ -11,6 +11,10 @@ if(NOT LEAVEN_CUDA STREQUAL "OFF")
     # A static archive needs the CUDA runtime on its consumer's link line, and only one of them.
     set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)
     enable_language(CUDA)
+    if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.0)
+      message(FATAL_ERROR "Leaven: CUDA 12.0 or newer is needed (C++20), ${CMAKE_CUDA_COMPILER} is ${CMAKE_CUDA_COMPILER_VERSION}. "
+                          "Set CMAKE_CUDA_COMPILER to a newer one, or LEAVEN_CUDA=OFF.")
+    endif()
     find_package(CUDAToolkit REQUIRED)
     set(LEAVEN_WITH_CUDA ON)
   elseif(LEAVEN_CUDA STREQUAL "ON")
