@@ -35,7 +35,8 @@ test: build
 bench: build
 	@for program in $(BUILD)/bench/leaven_*_bench; do echo "== $$program"; "$$program" $(BENCH_ARGS) || exit 1; done
 
-gpu-check: setup
+gpu-check:
+	@scripts/setup --ci
 	@scripts/gpu_check
 
 format:
