@@ -13,7 +13,7 @@ help:
 	@echo 'make gpu-check     on a machine with a GPU: everything, with a report in out/gpu-report.txt'
 	@echo 'make format        format the C++ and CUDA files (check-format: only look)'
 	@echo 'make clean         remove build/ and out/'
-	@echo 'PRESET=cpu|cuda|asan|release in front of build, test, demo, bench: another preset of CMakePresets.json'
+	@echo 'PRESET=cpu make test (or build, demo, bench): with another preset of CMakePresets.json: cpu, cuda, asan, release'
 
 setup:
 	@scripts/setup
