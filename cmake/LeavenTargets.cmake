@@ -1,5 +1,8 @@
 # How every target is compiled.
 set(LEAVEN_WARNINGS -Wall -Wextra -Wconversion -Wno-sign-conversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  list(APPEND LEAVEN_WARNINGS -Wno-restrict)  # false alarms on std::string's operator+, GCC bug 105651
+endif()
 if(LEAVEN_WERROR)
   list(APPEND LEAVEN_WARNINGS -Werror)
 endif()
