@@ -51,7 +51,8 @@ void check_image(const char* function, const char* argument, const View& v) {
 }
 
 void check_same_shape(const char* function, const View& in, const View& out) {
-  check(in.shape() == out.shape(), "{}: out has shape {}, expected {} (the shape of in)", function, text(out), text(in));
+  check(in.shape() == out.shape(), "{}: out has shape {}, expected {} (the shape of in)", function, text(out),
+        text(in));
 }
 
 void check_same_batch(const char* function, const View& in, const View& out) {

@@ -14,8 +14,9 @@ void run_crop(const char* function, const In& in, std::int64_t padding, Colour f
               const Out& out, Stream stream) {
   const std::int64_t most_x = in.width + 2 * padding - out.width;
   const std::int64_t most_y = in.height + 2 * padding - out.height;
-  check(most_x >= 0 && most_y >= 0, "{}: out is {}x{}, expected at most {}x{} (height x width of the input{})", function,
-        out.height, out.width, in.height + 2 * padding, in.width + 2 * padding, padding > 0 ? " with its padding" : "");
+  check(most_x >= 0 && most_y >= 0, "{}: out is {}x{}, expected at most {}x{} (height x width of the input{})",
+        function, out.height, out.width, in.height + 2 * padding, in.width + 2 * padding,
+        padding > 0 ? " with its padding" : "");
   check_values(function, "offset", offset, in.count, [&](const OffsetPx& o) {
     check(o.x >= 0 && o.x <= most_x, "{}: offset.x is {}, expected 0 to {}", function, o.x, most_x);
     check(o.y >= 0 && o.y <= most_y, "{}: offset.y is {}, expected 0 to {}", function, o.y, most_y);

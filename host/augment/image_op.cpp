@@ -12,7 +12,9 @@ namespace {
 using In = ImageView<const std::uint8_t>;
 using Out = ImageView<std::uint8_t>;
 
-bool pixels_are_dense(const In& v) { return v.pixel_stride == v.channels && (v.channels == 1 || v.channel_stride == 1); }
+bool pixels_are_dense(const In& v) {
+  return v.pixel_stride == v.channels && (v.channels == 1 || v.channel_stride == 1);
+}
 
 // Calls body(in, out, in_step, out_step, count) for runs of values that cover the image.
 template <class Body>
@@ -67,11 +69,12 @@ std::int32_t mean_luma(const In& in) {
 
 void apply_map(const PixelMap& map, const In& in, const Out& out) {
   const PixelLoops& loops = pixel_loops();
-  for_each_run(in, out, [&](const std::uint8_t* from, std::uint8_t* to, std::int64_t in_step, std::int64_t out_step,
-                            std::int64_t count) {
-    if (in_step == 1 && out_step == 1) return loops.map(map, from, to, count);
-    loops.map_strided(map, from, in_step, to, out_step, count);
-  });
+  for_each_run(
+      in, out,
+      [&](const std::uint8_t* from, std::uint8_t* to, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
+        if (in_step == 1 && out_step == 1) return loops.map(map, from, to, count);
+        loops.map_strided(map, from, in_step, to, out_step, count);
+      });
 }
 
 void copy_rows(const In& in, const Out& out, bool upside_down) {
@@ -81,14 +84,16 @@ void copy_rows(const In& in, const Out& out, bool upside_down) {
     from.row_stride = -in.row_stride;
   }
   const PixelLoops& loops = pixel_loops();
-  for_each_run(from, out, [&](const std::uint8_t* a, std::uint8_t* b, std::int64_t in_step, std::int64_t out_step,
-                              std::int64_t count) {
-    if (in_step != 1 || out_step != 1) return loops.map_strided(PixelMap{}, a, in_step, b, out_step, count);
-    if (a != b) std::memcpy(b, a, static_cast<std::size_t>(count));
-  });
+  for_each_run(
+      from, out,
+      [&](const std::uint8_t* a, std::uint8_t* b, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
+        if (in_step != 1 || out_step != 1) return loops.map_strided(PixelMap{}, a, in_step, b, out_step, count);
+        if (a != b) std::memcpy(b, a, static_cast<std::size_t>(count));
+      });
 }
 
-// Calls body(job) for the planes of the image: one where the channels of a pixel lie side by side, else one per channel.
+// Calls body(job) for the planes of the image: one where the channels of a pixel lie side by side, else one per
+// channel.
 template <class Body>
 void for_each_plane(const In& in, const Out& out, Colour fill, const Body& body) {
   WarpJob job{{in.data, in.row_stride, in.pixel_stride, static_cast<std::int32_t>(in.height),

@@ -10,9 +10,9 @@
 
 namespace leaven {
 
-// Applies `op` to the first image of `in` (any strides) and writes the first image of `out`, on the calling thread, with
-// the loops of the chosen instruction set. Shapes are the caller's to check: only `affine` may have an output of another
-// size. Pixel operations may have the same view as input and output.
+// Applies `op` to the first image of `in` (any strides) and writes the first image of `out`, on the calling thread,
+// with the loops of the chosen instruction set. Shapes are the caller's to check: only `affine` may have an output of
+// another size. Pixel operations may have the same view as input and output.
 void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
                     ImageView<std::uint8_t> out);
 

@@ -32,7 +32,8 @@ AffineMatrix affine_matrix(const AffineParameters& p, ImageSize size) {
   check_finite(kName, "translate.y", p.translate.y);
   check_finite(kName, "shear_x_deg", p.shear_x_deg);
   check_finite(kName, "shear_y_deg", p.shear_y_deg);
-  check(std::isfinite(p.scale) && p.scale > 0, "affine_matrix: scale is {}, expected a positive finite number", p.scale);
+  check(std::isfinite(p.scale) && p.scale > 0, "affine_matrix: scale is {}, expected a positive finite number",
+        p.scale);
   check(size.height >= 0 && size.width >= 0, "affine_matrix: size is {}x{}, expected at least 0", size.height,
         size.width);
   const double rotation = radians(p.angle_deg);
@@ -52,8 +53,10 @@ AffineMatrix affine_matrix(const AffineParameters& p, ImageSize size) {
   m[2] += cx;
   m[5] += cy;
   for (const double element : m) {
-    check(std::isfinite(element), "affine_matrix: the map cannot be inverted: angle_deg {}, scale {}, shear_x_deg {}, "
-          "shear_y_deg {}", p.angle_deg, p.scale, p.shear_x_deg, p.shear_y_deg);
+    check(std::isfinite(element),
+          "affine_matrix: the map cannot be inverted: angle_deg {}, scale {}, shear_x_deg {}, "
+          "shear_y_deg {}",
+          p.angle_deg, p.scale, p.shear_x_deg, p.shear_y_deg);
   }
   return matrix;
 }

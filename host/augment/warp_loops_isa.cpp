@@ -75,9 +75,8 @@ struct Loops {
         const std::int64_t x_in = truncate_inside(xx, job.in.width);
         const std::int64_t y_in = truncate_inside(yy, job.in.height);
         P::copy(row + x * P::step(job.out.pixel_stride),
-                x_in >= 0 && y_in >= 0
-                    ? job.in.data + y_in * job.in.row_stride + x_in * P::step(job.in.pixel_stride)
-                    : job.fill);
+                x_in >= 0 && y_in >= 0 ? job.in.data + y_in * job.in.row_stride + x_in * P::step(job.in.pixel_stride)
+                                       : job.fill);
       }
     }
   }

@@ -3,14 +3,105 @@
 #include <cstdint>
 
 #include <leaven/augment.hpp>
+#include "kernels/augment/color.cuh"
 #include "kernels/augment/image_op.hpp"
+#include "kernels/augment/image_ops_cuda.hpp"
+#include "kernels/augment/pixel.cuh"
+#include "kernels/augment/warp.cuh"
 #include "kernels/core/launch.cuh"
 
 namespace leaven::cuda {
 
-// Applies source(i) to image i for all images, in one launch. Source: see op_source.hpp. Shapes are the caller's to check.
+inline constexpr std::uint32_t kMapKinds = kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) |
+                                           kind_bit(ImageOpKind::brightness_offset) | kind_bit(ImageOpKind::contrast) |
+                                           kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) |
+                                           kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kTurnKinds = kind_bit(ImageOpKind::flip_left_right) |
+                                            kind_bit(ImageOpKind::flip_top_bottom) | kind_bit(ImageOpKind::flip_both) |
+                                            kind_bit(ImageOpKind::rotate_90) | kind_bit(ImageOpKind::rotate_270);
+
+// What the threads of a block share.
+struct BlockState {
+  ImageOp op;
+  Warp warp;
+  std::uint64_t warp_sums[kMostThreads / 32];
+};
+
+// Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
+template <std::uint32_t kKinds>
+__device__ void apply_image_op(BlockState& state, uint4* stages, const InView& in, const OutView& out,
+                               const WarpOptions& options, Part part) {
+  const ImageOpKind kind = state.op.kind;
+  if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
+    if (kind == ImageOpKind::affine) {
+      if (in.channels == 1) return warp_image<1>(state.warp, in, out, fill_word(options.fill), part);
+      return warp_image<3>(state.warp, in, out, fill_word(options.fill), part);
+    }
+  }
+  if constexpr ((kKinds & kTurnKinds) != 0) {
+    if (is_geometry(kind)) {
+      if (in.channels == 1) return turn_image<1>(kind, in, out, part);
+      return turn_image<3>(kind, in, out, part);
+    }
+  }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
+    if (kind == ImageOpKind::color && in.channels == 3) return color_image(state.op.value, in, out, part, stages);
+  }
+  if constexpr ((kKinds & kMapKinds) != 0) {
+    std::int32_t mean = 0;
+    if constexpr ((kKinds & kind_bit(ImageOpKind::contrast)) != 0) {
+      if (kind == ImageOpKind::contrast) mean = mean_luma(in, stages, state.warp_sums);
+    }
+    map_image<kKinds>(pixel_map(state.op, mean), in, out, part);
+  }
+}
+
+// What: out[i] = source(i) applied to in[i].
+// Who: a block takes one of `parts` parts of one image; thread 0 asks the source and prepares the warp.
+// Traffic: pixel operations read and write each value once in 16-byte vectors (contrast reads it twice, and each block
+// of an image reads all of it); geometry reads single bytes where they lie and writes each once.
+// Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
 template <class Source>
-void launch_image_ops(const char* function, const Source& source, const ImageView<const std::uint8_t>& in,
-                      const WarpOptions& options, const ImageView<std::uint8_t>& out, cudaStream_t stream);
+__global__ void __launch_bounds__(kMostThreads)
+    image_ops_kernel(Source source, InView in, WarpOptions options, OutView out, std::int64_t parts) {
+  constexpr std::uint32_t kKinds = Source::kKinds;
+  constexpr bool kStaged = (kKinds & (kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast))) != 0;
+  __shared__ BlockState state;
+  __shared__ uint4 stages[kStaged ? kMostThreads / 32 * kWarpVectors : 1];
+  const std::int64_t jobs = in.count * parts;
+  for (std::int64_t job = blockIdx.x; job < jobs; job += gridDim.x) {
+    const std::int64_t image = parts == 1 ? job : job / parts;
+    InView from = in;
+    OutView to = out;
+    from.data += image * in.image_stride;
+    to.data += image * out.image_stride;
+    if (threadIdx.x == 0) {
+      state.op = source(image);
+      if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
+        if (state.op.kind == ImageOpKind::affine) {
+          state.warp = make_warp(state.op, options.interpolation == Interpolation::bilinear, out.height, out.width);
+        }
+      }
+    }
+    __syncthreads();
+    apply_image_op<kKinds>(state, stages, from, to, options, {job - image * parts, parts});
+    __syncthreads();
+  }
+}
+
+template <class Source>
+void image_ops_cuda(const char* function, const Source& source, const ImageView<const std::uint8_t>& in,
+                    const WarpOptions& options, const ImageView<std::uint8_t>& out, CUstream_st* stream) {
+  constexpr std::int64_t kPartBytes = 16384;
+  constexpr std::uint32_t kContrast = kind_bit(ImageOpKind::contrast);
+  const std::int64_t bytes = out.height * out.width * out.channels;
+  if (in.count == 0 || bytes == 0) return;
+  std::int64_t parts = (bytes + kPartBytes - 1) / kPartBytes;
+  if (Source::kKinds == kContrast) parts = 1;
+  if ((Source::kKinds & kContrast) != 0 && parts > 4) parts = 4;
+  const unsigned threads = bytes <= 1024 ? 64 : (bytes <= 4096 ? 128 : kMostThreads);
+  launch(function, image_ops_kernel<Source>, dim3(grid_for(in.count * parts, 1)), dim3(threads), 0, stream, source, in,
+         options, out, parts);
+}
 
 }  // namespace leaven::cuda

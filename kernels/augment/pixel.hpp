@@ -76,9 +76,7 @@ LEAVEN_HD PixelMap pixel_map(const ImageOp& op, std::int32_t mean) {
       map.kind = PixelMap::Kind::offset;
       map.integer = static_cast<std::int32_t>(op.value);
       break;
-    case ImageOpKind::posterize:
-      map.integer = 255 & ~((1 << (8 - static_cast<std::int32_t>(op.value))) - 1);
-      break;
+    case ImageOpKind::posterize: map.integer = 255 & ~((1 << (8 - static_cast<std::int32_t>(op.value))) - 1); break;
     case ImageOpKind::solarize:
       map.kind = PixelMap::Kind::solarize;
       map.integer = integer_threshold(op.value);

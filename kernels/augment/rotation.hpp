@@ -30,18 +30,17 @@ LEAVEN_HD SinCos sin_cos(double x) {
   const double r = part - low;
   const double tail = (part - r) - low;  // the reduced argument is r + tail
   const double z = r * r;
-  const double ps = 8.33333333332248946124e-03 +
-                    z * (-1.98412698298579493134e-04 +
-                         z * (2.75573137070700676789e-06 +
-                              z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
+  const double ps =
+      8.33333333332248946124e-03 +
+      z * (-1.98412698298579493134e-04 +
+           z * (2.75573137070700676789e-06 + z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
   const double cube = z * r;
   const double s = r - ((z * (0.5 * tail - cube * ps) - tail) - cube * -1.66666666666666324348e-01);
-  const double pc =
-      z * (4.16666666666666019037e-02 +
-           z * (-1.38888888888741095749e-03 +
-                z * (2.48015872894767294178e-05 +
-                     z * (-2.75573143513906633035e-07 +
-                          z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)))));
+  const double pc = z * (4.16666666666666019037e-02 +
+                         z * (-1.38888888888741095749e-03 +
+                              z * (2.48015872894767294178e-05 +
+                                   z * (-2.75573143513906633035e-07 +
+                                        z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)))));
   const double half = 0.5 * z;
   const double w = 1.0 - half;
   const double c = w + (((1.0 - w) - half) + (z * pc - r * tail));
@@ -63,8 +62,7 @@ LEAVEN_HD double round_15_decimals(double x) {
   const double x_low = x - x_high;
   constexpr double kScaleHigh = kScale * kSplit - (kScale * kSplit - kScale);
   constexpr double kScaleLow = kScale - kScaleHigh;
-  const double error =
-      ((x_high * kScaleHigh - product) + x_high * kScaleLow + x_low * kScaleHigh) + x_low * kScaleLow;
+  const double error = ((x_high * kScaleHigh - product) + x_high * kScaleLow + x_low * kScaleHigh) + x_low * kScaleLow;
   constexpr double kToInteger = 6755399441055744.0;  // 1.5 * 2^52: adding and subtracting it rounds to even
   const double nearest = (product + kToInteger) - kToInteger;
   const double rest = product - nearest;

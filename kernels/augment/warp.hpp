@@ -110,8 +110,8 @@ LEAVEN_HD Warp make_warp(const ImageOp& op, bool bilinear, std::int64_t height, 
   return warp;
 }
 
-// The running sum start + row_step (y times) + column_step (x times), truncated. Its closed form has a known distance to
-// the sum; only where an integer lies within it is the sum itself taken.
+// The running sum start + row_step (y times) + column_step (x times), truncated. Its closed form has a known distance
+// to the sum; only where an integer lies within it is the sum itself taken.
 LEAVEN_HD std::int32_t serial_coordinate(double start, double row_step, std::int32_t y, double column_step,
                                          std::int32_t x, double relative_error, std::int64_t size) {
   const double from_rows = row_step * y;
