@@ -77,10 +77,12 @@ struct AffineSource {
   PerImage<AffineMatrix> matrices;
   LEAVEN_HD ImageOp operator()(std::int64_t image) const {
     static_assert(sizeof(AffineMatrix) == 6 * sizeof(double));
-    const AffineMatrix* matrix = matrices.values != nullptr ? matrices.values + image : &matrices.value;
-    const double* m = reinterpret_cast<const double*>(matrix);  // std::array has no device functions
-    return affine_op(m[0], m[1], m[2], m[3], m[4], m[5]);
+    // Two copies of the call: one pointer to both would need the parameter in memory. (std::array has no device
+    // functions.)
+    if (matrices.values != nullptr) return op_of(reinterpret_cast<const double*>(matrices.values + image));
+    return op_of(reinterpret_cast<const double*>(&matrices.value));
   }
+  LEAVEN_HD static ImageOp op_of(const double* m) { return affine_op(m[0], m[1], m[2], m[3], m[4], m[5]); }
 };
 
 struct RotateSource {
