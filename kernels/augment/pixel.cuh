@@ -2,27 +2,12 @@
 
 #include <cstdint>
 
-#include <leaven/view.hpp>
+#include "kernels/augment/block.cuh"
 #include "kernels/augment/pixel.hpp"
 
 // The pixel operations of one block on its part of one image. The words hold four values each; a value becomes a float
 // by putting it into the mantissa of 2^23, and is exact there.
 namespace leaven::cuda {
-
-using InView = ImageView<const std::uint8_t>;
-using OutView = ImageView<std::uint8_t>;
-
-inline constexpr int kMostThreads = 256;
-inline constexpr int kWarpVectors = 96;  // 16-byte vectors of a warp's 512 RGB pixels
-
-// Part `part` of `parts` of the items 0 .. count - 1.
-struct Part {
-  std::int64_t index, count;
-  __device__ std::int64_t begin(std::int64_t items) const { return count == 1 ? 0 : items * index / count; }
-  __device__ std::int64_t end(std::int64_t items) const { return count == 1 ? items : items * (index + 1) / count; }
-  __device__ bool first() const { return index == 0; }
-  __device__ bool last() const { return index == count - 1; }
-};
 
 constexpr float kTwo23 = 8388608.0f;
 
@@ -95,70 +80,53 @@ __device__ __forceinline__ uint4 map_vector(const Word& word, uint4 v) {
   return make_uint4(word(v.x), word(v.y), word(v.z), word(v.w));
 }
 
-// Bytes to the next multiple of 16.
-__device__ __forceinline__ std::int64_t misaligned_by(const void* p) {
-  return static_cast<std::int64_t>(-reinterpret_cast<std::intptr_t>(p) & 15);
-}
-
-__device__ __forceinline__ bool align_together(const void* a, const void* b) {
-  return ((reinterpret_cast<std::intptr_t>(a) ^ reinterpret_cast<std::intptr_t>(b)) & 15) == 0;
-}
-
-// `count` values without gaps in both: single bytes up to the first boundary of 16, vectors, single bytes.
+// `count` values without gaps in both: single bytes up to the first boundary of 16, vectors (four loads in flight),
+// single bytes.
 template <PixelMap::Kind kKind>
 __device__ void map_run(PixelMap map, const std::uint8_t* in, std::uint8_t* out, std::int64_t count, Part part) {
   map.kind = kKind;
   const WordMap<kKind> word(map);
-  const std::int64_t misaligned = misaligned_by(in);
-  const std::int64_t head = misaligned < count ? misaligned : count;
+  const std::uint32_t misaligned = misaligned_by(in);
+  const std::uint32_t head = misaligned < count ? misaligned : static_cast<std::uint32_t>(count);
   const std::int64_t vectors = (count - head) / 16;
   const uint4* from = reinterpret_cast<const uint4*>(in + head);
   uint4* to = reinterpret_cast<uint4*>(out + head);
-  const std::int64_t end = part.end(vectors);
-  const int step = static_cast<int>(blockDim.x);
-  std::int64_t v = part.begin(vectors) + threadIdx.x;
-  for (; v + 3 * step < end; v += 4 * step) {
-    const uint4 a = from[v], b = from[v + step], c = from[v + 2 * step], d = from[v + 3 * step];
-    to[v] = map_vector(word, a);
-    to[v + step] = map_vector(word, b);
-    to[v + 2 * step] = map_vector(word, c);
-    to[v + 3 * step] = map_vector(word, d);
+  const std::uint32_t step = blockDim.x;
+  const std::int64_t stride = static_cast<std::int64_t>(part.count) * 4 * step;
+#pragma unroll 1
+  for (std::int64_t v = static_cast<std::int64_t>(part.index) * 4 * step + threadIdx.x; v < vectors; v += stride) {
+    uint4 data[4];
+    const std::int64_t left = vectors - v;
+#pragma unroll
+    for (std::uint32_t k = 0; k < 4; ++k) {
+      if (k * step < left) data[k] = from[v + k * step];
+    }
+#pragma unroll
+    for (std::uint32_t k = 0; k < 4; ++k) {
+      if (k * step < left) to[v + k * step] = map_vector(word, data[k]);
+    }
   }
-  for (; v < end; v += step) to[v] = map_vector(word, from[v]);
-  const std::int64_t tail = head + vectors * 16;
-  if (part.first() && threadIdx.x < head) {
-    out[threadIdx.x] = static_cast<std::uint8_t>(map_value(map, in[threadIdx.x]));
-  }
-  if (part.last() && tail + threadIdx.x < count) {
-    out[tail + threadIdx.x] = static_cast<std::uint8_t>(map_value(map, in[tail + threadIdx.x]));
+  const std::uint32_t singles = static_cast<std::uint32_t>(count - 16 * vectors);  // at most 30
+  if (part.index == 0 && threadIdx.x < singles) {
+    const std::int64_t i = threadIdx.x < head ? threadIdx.x : threadIdx.x + 16 * vectors;
+    out[i] = static_cast<std::uint8_t>(map_value(map, in[i]));
   }
 }
 
-// Where value i (0 .. height * width * channels - 1, channels fastest) of an image lies.
-template <class View>
-__device__ __forceinline__ std::int64_t offset_of(const View& v, std::int64_t i) {
-  const std::int64_t pixel = v.channels == 1 ? i : i / 3;
-  const std::int64_t y = pixel / v.width;
-  return y * v.row_stride + (pixel - y * v.width) * v.pixel_stride + (i - pixel * v.channels) * v.channel_stride;
-}
-
+// Any strides: blocks take rows, threads the values of a row.
 __device__ inline void map_strided(const PixelMap& map, const InView& in, const OutView& out, Part part) {
-  const std::int64_t count = in.height * in.width * in.channels;
-  const std::int64_t end = part.end(count);
-  for (std::int64_t i = part.begin(count) + threadIdx.x; i < end; i += blockDim.x) {
-    out.data[offset_of(out, i)] = static_cast<std::uint8_t>(map_value(map, in.data[offset_of(in, i)]));
+#pragma unroll 1
+  for (std::int64_t y = part.index; y < in.height; y += part.count) {
+#pragma unroll 1
+    for (std::int64_t x = threadIdx.x; x < in.width; x += blockDim.x) {
+      const std::uint8_t* from = in.data + y * in.row_stride + x * in.pixel_stride;
+      std::uint8_t* to = out.data + y * out.row_stride + x * out.pixel_stride;
+#pragma unroll 1
+      for (std::int64_t c = 0; c < in.channels; ++c) {
+        to[c * out.channel_stride] = static_cast<std::uint8_t>(map_value(map, from[c * in.channel_stride]));
+      }
+    }
   }
-}
-
-// Both views hold the image's values without gaps and in the same order.
-__device__ __forceinline__ bool one_run(const InView& in, const OutView& out) {
-  const std::int64_t row = in.width * in.channels;
-  const bool same = in.row_stride == out.row_stride && in.pixel_stride == out.pixel_stride &&
-                    (in.channels == 1 || in.channel_stride == out.channel_stride);
-  const bool nhwc =
-      in.pixel_stride == in.channels && in.row_stride == row && (in.channels == 1 || in.channel_stride == 1);
-  const bool nchw = in.pixel_stride == 1 && in.row_stride == in.width && in.channel_stride == in.height * in.width;
-  return same && (nhwc || nchw);
 }
 
 // kKinds: of the maps that can come.

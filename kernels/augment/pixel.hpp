@@ -46,9 +46,14 @@ LEAVEN_HD std::int32_t map_value(const PixelMap& map, std::int32_t v) {
   return blend(map.base, static_cast<float>(v) - map.base, map.factor);
 }
 
-// floor(sum / count + 0.5) of the luma values of `count` pixels.
+// floor(sum / count + 0.5), at most 255, of the luma values of `count` pixels. Bit by bit: a 64-bit division is a
+// function call in CUDA.
 LEAVEN_HD std::int32_t rounded_mean(std::uint64_t sum, std::uint64_t count) {
-  return count == 0 ? 0 : static_cast<std::int32_t>((2 * sum + count) / (2 * count));
+  std::uint32_t mean = 0;
+  for (std::uint32_t bit = 128; bit > 0 && count > 0; bit /= 2) {
+    if (2 * count * (mean + bit) <= 2 * sum + count) mean += bit;
+  }
+  return static_cast<std::int32_t>(mean);
 }
 
 // The smallest integer threshold with the same effect on integers 0..255.
