@@ -77,18 +77,19 @@ void apply_map(const PixelMap& map, const In& in, const Out& out) {
       });
 }
 
-void copy_rows(const In& in, const Out& out, bool upside_down) {
-  In from = in;
-  if (upside_down) {
-    from.data += (in.height - 1) * in.row_stride;
-    from.row_stride = -in.row_stride;
-  }
+In upside_down(In view) {
+  view.data += (view.height - 1) * view.row_stride;
+  view.row_stride = -view.row_stride;
+  return view;
+}
+
+void copy_image(const In& in, const Out& out) {
   const PixelLoops& loops = pixel_loops();
   for_each_run(
-      from, out,
-      [&](const std::uint8_t* a, std::uint8_t* b, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
-        if (in_step != 1 || out_step != 1) return loops.map_strided(PixelMap{}, a, in_step, b, out_step, count);
-        if (a != b) std::memcpy(b, a, static_cast<std::size_t>(count));
+      in, out,
+      [&](const std::uint8_t* from, std::uint8_t* to, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
+        if (in_step != 1 || out_step != 1) return loops.map_strided(PixelMap{}, from, in_step, to, out_step, count);
+        if (from != to) std::memcpy(to, from, static_cast<std::size_t>(count));
       });
 }
 
@@ -113,13 +114,19 @@ void for_each_plane(const In& in, const Out& out, Colour fill, const Body& body)
   }
 }
 
-void reverse_rows(const In& in, const Out& out, bool upside_down) {
-  const WarpLoops& loops = warp_loops();
-  for_each_plane(in, out, Colour{}, [&](const WarpJob& job) {
-    for (std::int32_t y = 0; y < job.out.height; ++y) {
-      loops.reverse_row(job, upside_down ? job.in.height - 1 - y : y, y);
-    }
+void apply_warp(const Warp& warp, const In& in, Colour fill, const Out& out) {
+  for_each_plane(in, out, fill, [&](const WarpJob& job) {
+    if (warp.path == WarpPath::bilinear) return bilinear_loops().bilinear(warp, job);
+    warp_loops().nearest(warp, job);
   });
+}
+
+void reverse_rows(const In& in, const Out& out) {
+  for_each_plane(in, out, Colour{}, [&](const WarpJob& job) { warp_loops().reverse_rows(job); });
+}
+
+void turn(const In& in, const Out& out, QuarterTurn direction) {
+  for_each_plane(in, out, Colour{}, [&](const WarpJob& job) { warp_loops().turn(job, direction); });
 }
 
 }  // namespace
@@ -127,22 +134,19 @@ void reverse_rows(const In& in, const Out& out, bool upside_down) {
 void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
                     ImageView<std::uint8_t> out) {
   switch (op.kind) {
-    case ImageOpKind::copy: return copy_rows(in, out, false);
+    case ImageOpKind::copy: return copy_image(in, out);
     case ImageOpKind::color:
-      if (in.channels == 1) return copy_rows(in, out, false);
+      if (in.channels == 1) return copy_image(in, out);
       return apply_color(op.value, in, out);
     case ImageOpKind::contrast: return apply_map(pixel_map(op, mean_luma(in)), in, out);
-    case ImageOpKind::flip_left_right: return reverse_rows(in, out, false);
-    case ImageOpKind::flip_top_bottom: return copy_rows(in, out, true);
-    case ImageOpKind::flip_both: return reverse_rows(in, out, true);
-    case ImageOpKind::rotate_90:
-    case ImageOpKind::rotate_270:
-      return for_each_plane(in, out, Colour{}, [&](const WarpJob& job) {
-        warp_loops().rotate_quarter(job, op.kind == ImageOpKind::rotate_90);
-      });
+    case ImageOpKind::flip_left_right: return reverse_rows(in, out);
+    case ImageOpKind::flip_top_bottom: return copy_image(upside_down(in), out);
+    case ImageOpKind::flip_both: return reverse_rows(upside_down(in), out);
+    case ImageOpKind::rotate_90: return turn(in, out, QuarterTurn::counter_clockwise);
+    case ImageOpKind::rotate_270: return turn(in, out, QuarterTurn::clockwise);
     case ImageOpKind::affine: {
-      const Warp warp = make_warp(op, options.interpolation == Interpolation::bilinear, out.height, out.width);
-      return for_each_plane(in, out, options.fill, [&](const WarpJob& job) { warp_loops().affine(warp, job); });
+      const bool bilinear = options.interpolation == Interpolation::bilinear;
+      return apply_warp(make_warp(op, bilinear, out.height, out.width), in, options.fill, out);
     }
     default: return apply_map(pixel_map(op, 0), in, out);
   }

@@ -25,14 +25,22 @@ struct WarpJob {
   std::uint8_t fill[3];
 };
 
+enum class QuarterTurn { counter_clockwise, clockwise };
+
 struct WarpLoops {
-  void (*affine)(const Warp& warp, const WarpJob& job);
-  // out(y, x) = in(y, width - 1 - x) for one row.
-  void (*reverse_row)(const WarpJob& job, std::int32_t in_row, std::int32_t out_row);
-  // out(y, x) = in(x, width - 1 - y), counter-clockwise, or in(height - 1 - x, y), of square images.
-  void (*rotate_quarter)(const WarpJob& job, bool counter_clockwise);
+  // Every path but bilinear.
+  void (*nearest)(const Warp& warp, const WarpJob& job);
+  // Each row from right to left; row y of the output is row y of the input.
+  void (*reverse_rows)(const WarpJob& job);
+  // Of square images.
+  void (*turn)(const WarpJob& job, QuarterTurn direction);
+};
+
+struct BilinearLoops {
+  void (*bilinear)(const Warp& warp, const WarpJob& job);
 };
 
 LEAVEN_DECLARE_ISA_TABLE(WarpLoops, warp_loops)
+LEAVEN_DECLARE_ISA_TABLE(BilinearLoops, bilinear_loops)
 
 }  // namespace leaven

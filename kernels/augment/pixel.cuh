@@ -39,9 +39,11 @@ struct WordMap;
 
 template <>
 struct WordMap<PixelMap::Kind::mask> {
-  std::uint32_t mask;
-  __device__ explicit WordMap(const PixelMap& map) : mask(static_cast<std::uint32_t>(map.integer) * 0x01010101u) {}
-  __device__ std::uint32_t operator()(std::uint32_t word) const { return word & mask; }
+  std::uint32_t mask, flipped;
+  __device__ explicit WordMap(const PixelMap& map)
+      : mask(static_cast<std::uint32_t>(map.integer) * 0x01010101u),
+        flipped(static_cast<std::uint32_t>(map.flipped) * 0x01010101u) {}
+  __device__ std::uint32_t operator()(std::uint32_t word) const { return (word & mask) ^ flipped; }
 };
 
 template <>
@@ -135,13 +137,12 @@ __device__ void map_image(const PixelMap& map, const InView& in, const OutView& 
   if (!one_run(in, out) || !align_together(in.data, out.data)) return map_strided(map, in, out, part);
   const std::int64_t count = in.height * in.width * in.channels;
   constexpr std::uint32_t kBlends = kind_bit(ImageOpKind::brightness) | kind_bit(ImageOpKind::contrast);
-  constexpr std::uint32_t kSolarizes = kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::invert);
-  constexpr std::uint32_t kMasks =
-      kind_bit(ImageOpKind::posterize) | kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::color);
+  constexpr std::uint32_t kMasks = kind_bit(ImageOpKind::posterize) | kind_bit(ImageOpKind::invert) |
+                                   kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::color);
   if constexpr ((kKinds & kBlends) != 0) {
     if (map.kind == PixelMap::Kind::blend) map_run<PixelMap::Kind::blend>(map, in.data, out.data, count, part);
   }
-  if constexpr ((kKinds & kSolarizes) != 0) {
+  if constexpr ((kKinds & kind_bit(ImageOpKind::solarize)) != 0) {
     if (map.kind == PixelMap::Kind::solarize) map_run<PixelMap::Kind::solarize>(map, in.data, out.data, count, part);
   }
   if constexpr ((kKinds & kind_bit(ImageOpKind::brightness_offset)) != 0) {

@@ -12,6 +12,7 @@ struct PixelMap {
   enum class Kind : std::int32_t { mask, solarize, offset, blend };
   Kind kind = Kind::mask;
   std::int32_t integer = 255;  // mask: and-ed; solarize: threshold 0..256; offset: -255..255
+  std::int32_t flipped = 0;    // mask: bits turned round after it
   float base = 0;              // blend(base, v, factor)
   float factor = 1;
 };
@@ -35,7 +36,7 @@ LEAVEN_HD std::int32_t blend(float base, float difference, float factor) {
 
 LEAVEN_HD std::int32_t map_value(const PixelMap& map, std::int32_t v) {
   switch (map.kind) {
-    case PixelMap::Kind::mask: return v & map.integer;
+    case PixelMap::Kind::mask: return (v & map.integer) ^ map.flipped;
     case PixelMap::Kind::solarize: return v < map.integer ? v : 255 - v;
     case PixelMap::Kind::offset: {
       const std::int32_t sum = v + map.integer;
@@ -86,10 +87,7 @@ LEAVEN_HD PixelMap pixel_map(const ImageOp& op, std::int32_t mean) {
       map.kind = PixelMap::Kind::solarize;
       map.integer = integer_threshold(op.value);
       break;
-    case ImageOpKind::invert:
-      map.kind = PixelMap::Kind::solarize;
-      map.integer = 0;
-      break;
+    case ImageOpKind::invert: map.flipped = 255; break;
     default: break;
   }
   return map;

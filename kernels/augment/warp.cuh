@@ -176,15 +176,13 @@ __device__ void bilinear_pixels(const Warp& warp, const InView& in, const OutVie
     if (!(x_in >= 0.0 && x_in < width && y_in >= 0.0 && y_in < height)) return fill;
     const Neighbours nx = neighbours(x_in, static_cast<std::int32_t>(in.width));
     const Neighbours ny = neighbours(y_in, static_cast<std::int32_t>(in.height));
-    const std::uint8_t* upper = in.data + ny.first * in.row_stride;
-    const std::uint8_t* lower = in.data + ny.second * in.row_stride;
-    const std::int64_t left = nx.first * in.pixel_stride;
-    const std::int64_t right = nx.second * in.pixel_stride;
+    const std::uint8_t* upper = in.data + ny.first * in.row_stride + nx.first * in.pixel_stride;
+    const std::int64_t right = in.width > 1 ? in.pixel_stride : 0;
+    const std::int64_t below = in.height > 1 ? in.row_stride : 0;
     std::uint32_t pixel = 0;
-    for (int c = 0; c < kChannels; ++c) {
-      const std::int64_t at = c * in.channel_stride;
-      const double top = between(upper[left + at], upper[right + at], nx.weight);
-      const double bottom = between(lower[left + at], lower[right + at], nx.weight);
+    for (int c = 0; c < kChannels; ++c, upper += in.channel_stride) {
+      const double top = between(upper[0], upper[right], nx.weight);
+      const double bottom = between(upper[below], upper[below + right], nx.weight);
       pixel |= static_cast<std::uint32_t>(between(top, bottom, ny.weight)) << (8 * c);
     }
     return pixel;

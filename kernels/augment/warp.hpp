@@ -98,13 +98,22 @@ LEAVEN_HD Warp nearest_warp(const double* m, double height, double width) {
   return warp;
 }
 
+LEAVEN_HD bool is_small_integer(double v) {
+  return absolute(v) < 1073741824.0 && static_cast<double>(static_cast<std::int32_t>(v)) == v;
+}
+
+LEAVEN_HD bool is_whole_shift(const double* m) {
+  return m[0] == 1 && m[1] == 0 && m[3] == 0 && m[4] == 1 && is_small_integer(m[2]) && is_small_integer(m[5]);
+}
+
 // height and width: of the output.
 LEAVEN_HD Warp make_warp(const ImageOp& op, bool bilinear, std::int64_t height, std::int64_t width) {
   double sum = 0;
   for (int i = 0; i < 6; ++i) sum += op.m[i] - op.m[i];
   Warp warp;
   if (!(sum == 0)) return warp;
-  if (!bilinear) return nearest_warp(op.m, static_cast<double>(height), static_cast<double>(width));
+  const bool whole_pixels = bilinear && is_whole_shift(op.m);  // every weight is 0
+  if (!bilinear || whole_pixels) return nearest_warp(op.m, static_cast<double>(height), static_cast<double>(width));
   warp.path = WarpPath::bilinear;
   for (int i = 0; i < 6; ++i) warp.m[i] = op.m[i];
   return warp;
@@ -130,21 +139,22 @@ LEAVEN_HD std::int32_t serial_coordinate(double start, double row_step, std::int
   return truncate_inside(sum, size);
 }
 
-// Two neighbours on one axis and the weight of the second.
+// A pixel, its neighbour first + 1, and the neighbour's weight. Pillow clamps neighbours to the image; that is the same
+// as the weight 0 before the first pixel's centre and 1 behind the last one's. One pixel has no neighbour: weight 0.
 struct Neighbours {
-  std::int32_t first, second;
+  std::int32_t first;
   double weight;
 };
 
 // `position` inside [0, size).
 LEAVEN_HD Neighbours neighbours(double position, std::int32_t size) {
   const double centred = position - 0.5;
-  const std::int32_t floor = centred < 0 ? -1 : static_cast<std::int32_t>(centred);
-  Neighbours n;
-  n.weight = centred - floor;
-  n.first = floor < 0 ? 0 : floor;
-  n.second = floor + 1 < size ? floor + 1 : size - 1;
-  return n;
+  std::int32_t first = centred > 0 ? static_cast<std::int32_t>(centred) : 0;
+  first = first < size - 2 ? first : (size > 1 ? size - 2 : 0);
+  double weight = centred - first;
+  weight = weight > 0 ? weight : 0.0;
+  weight = weight < 1 ? weight : (size > 1 ? 1.0 : 0.0);
+  return {first, weight};
 }
 
 LEAVEN_HD double between(double a, double b, double weight) {
