@@ -174,11 +174,11 @@ __device__ void bilinear_pixels(const Warp& warp, const InView& in, const OutVie
     const double x_in = warp.m[0] * xc + warp.m[1] * yc + warp.m[2];
     const double y_in = warp.m[3] * xc + warp.m[4] * yc + warp.m[5];
     if (!(x_in >= 0.0 && x_in < width && y_in >= 0.0 && y_in < height)) return fill;
-    const Neighbours nx = neighbours(x_in, static_cast<std::int32_t>(in.width));
-    const Neighbours ny = neighbours(y_in, static_cast<std::int32_t>(in.height));
+    const Neighbours nx = column_neighbours(x_in, static_cast<std::int32_t>(in.width));
+    const Neighbours ny = row_neighbours(y_in);
     const std::uint8_t* upper = in.data + ny.first * in.row_stride + nx.first * in.pixel_stride;
     const std::int64_t right = in.width > 1 ? in.pixel_stride : 0;
-    const std::int64_t below = in.height > 1 ? in.row_stride : 0;
+    const std::int64_t below = ny.first + 1 < in.height ? in.row_stride : 0;
     std::uint32_t pixel = 0;
     for (int c = 0; c < kChannels; ++c, upper += in.channel_stride) {
       const double top = between(upper[0], upper[right], nx.weight);

@@ -139,22 +139,31 @@ LEAVEN_HD std::int32_t serial_coordinate(double start, double row_step, std::int
   return truncate_inside(sum, size);
 }
 
-// A pixel, its neighbour first + 1, and the neighbour's weight. Pillow clamps neighbours to the image; that is the same
-// as the weight 0 before the first pixel's centre and 1 behind the last one's. One pixel has no neighbour: weight 0.
+// Two pixels of an axis that lie side by side, and the weight of the second. Pillow clamps neighbours to the image:
+// before the centre of the first pixel the weight is 0.
 struct Neighbours {
   std::int32_t first;
   double weight;
 };
 
-// `position` inside [0, size).
-LEAVEN_HD Neighbours neighbours(double position, std::int32_t size) {
+// `position` inside [0, size); `first` up to size - 1.
+LEAVEN_HD Neighbours row_neighbours(double position) {
   const double centred = position - 0.5;
-  std::int32_t first = centred > 0 ? static_cast<std::int32_t>(centred) : 0;
-  first = first < size - 2 ? first : (size > 1 ? size - 2 : 0);
-  double weight = centred - first;
-  weight = weight > 0 ? weight : 0.0;
-  weight = weight < 1 ? weight : (size > 1 ? 1.0 : 0.0);
-  return {first, weight};
+  if (!(centred > 0)) return {0, 0.0};
+  const std::int32_t first = static_cast<std::int32_t>(centred);
+  return {first, centred - first};
+}
+
+// Columns hold whole numbers, so that behind the centre of the last one the weight 1 of the last is as exact: `first`
+// up to size - 2, and the second pixel exists (unless there is only one).
+LEAVEN_HD Neighbours column_neighbours(double position, std::int32_t size) {
+  const double last = size - 1;
+  double x = position - 0.5;
+  x = x > 0 ? x : 0.0;
+  x = x < last ? x : last;
+  const std::int32_t floor = static_cast<std::int32_t>(x);
+  const std::int32_t first = floor < size - 2 ? floor : (size > 1 ? size - 2 : 0);
+  return {first, x - first};
 }
 
 LEAVEN_HD double between(double a, double b, double weight) {
