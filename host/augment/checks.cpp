@@ -77,6 +77,13 @@ void check_pixel_operation(const char* function, const View& in, const View& out
   check_same_view_or_no_overlap(function, in, out);
 }
 
+void check_move(const char* function, const View& in, const View& out) {
+  check_image(function, "in", in);
+  check_image(function, "out", out);
+  check_same_shape(function, in, out);
+  check_no_overlap(function, in, out);
+}
+
 void check_geometry(const char* function, const View& in, const View& out) {
   check_image(function, "in", in);
   check_image(function, "out", out);

@@ -25,9 +25,12 @@ void check_no_overlap(const char* function, const ImageView<const std::uint8_t>&
 void check_same_view_or_no_overlap(const char* function, const ImageView<const std::uint8_t>& in,
                                    const ImageView<const std::uint8_t>& out);
 
-// What a pixel operation (same shape, same view or no overlap) and a warp (same batch, no overlap) ask for.
+// What a pixel operation (same shape, same view or no overlap), a move (same shape, no overlap) and a warp (same batch,
+// no overlap) ask for.
 void check_pixel_operation(const char* function, const ImageView<const std::uint8_t>& in,
                            const ImageView<const std::uint8_t>& out);
+void check_move(const char* function, const ImageView<const std::uint8_t>& in,
+                const ImageView<const std::uint8_t>& out);
 void check_geometry(const char* function, const ImageView<const std::uint8_t>& in,
                     const ImageView<const std::uint8_t>& out);
 

@@ -27,8 +27,7 @@ void run_crop(const char* function, const In& in, std::int64_t padding, Colour f
 }  // namespace
 
 void flip(In in, PerImage<FlipAxis> axis, Out out, Stream stream) {
-  check_geometry("flip", in, out);
-  check_same_shape("flip", in, out);
+  check_move("flip", in, out);
   check_values("flip", "axis", axis, in.count, [](FlipAxis value) {
     check(value >= FlipAxis::none && value <= FlipAxis::both, "flip: axis is {}, expected none (0) to both (3)",
           static_cast<std::int32_t>(value));
@@ -57,8 +56,7 @@ void affine_warp(In in, PerImage<AffineMatrix> matrix, const WarpOptions& option
 }
 
 void rotate(In in, PerImage<double> angle_deg, const WarpOptions& options, Out out, Stream stream) {
-  check_geometry("rotate", in, out);
-  check_same_shape("rotate", in, out);
+  check_move("rotate", in, out);
   check_options("rotate", options);
   check_values("rotate", "angle_deg", angle_deg, in.count,
                [](double value) { check_finite("rotate", "angle_deg", value); });
