@@ -137,7 +137,7 @@ struct Bilinear {
       if (i < count) {
         Byte bytes[P::kBytes * kGroup];
         pack_pixels<P::kBytes>(pixel + i, bytes);
-        copy_bytes(to + P::kBytes * i, bytes, P::kBytes * (count - i));
+        __builtin_memcpy(to + P::kBytes * i, bytes, static_cast<std::size_t>(P::kBytes * (count - i)));
       }
       return;
     }

@@ -40,6 +40,21 @@ bool same_view(const View& a, const View& b) {
          a.pixel_stride == b.pixel_stride && a.channel_stride == b.channel_stride;
 }
 
+// Geometry multiplies 32-bit coordinates by 32-bit strides.
+void check_pixel_strides(const char* function, const char* argument, const View& v) {
+  constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 1;
+  check(v.row_stride >= -kMost && v.row_stride <= kMost && v.pixel_stride >= -kMost && v.pixel_stride <= kMost,
+        "{}: {} has row stride {} and pixel stride {}, expected less than 2^31", function, argument, v.row_stride,
+        v.pixel_stride);
+  check(v.height == 0 || v.width <= kMost / v.height, "{}: {} has {}x{} pixels an image, expected less than 2^31",
+        function, argument, v.height, v.width);
+}
+
+void check_two_images(const char* function, const View& in, const View& out) {
+  check_image(function, "in", in);
+  check_image(function, "out", out);
+}
+
 }  // namespace
 
 void check_image(const char* function, const char* argument, const View& v) {
@@ -71,23 +86,22 @@ void check_same_view_or_no_overlap(const char* function, const View& in, const V
 }
 
 void check_pixel_operation(const char* function, const View& in, const View& out) {
-  check_image(function, "in", in);
-  check_image(function, "out", out);
+  check_two_images(function, in, out);
   check_same_shape(function, in, out);
   check_same_view_or_no_overlap(function, in, out);
 }
 
 void check_move(const char* function, const View& in, const View& out) {
-  check_image(function, "in", in);
-  check_image(function, "out", out);
+  check_two_images(function, in, out);
   check_same_shape(function, in, out);
-  check_no_overlap(function, in, out);
+  check_geometry(function, in, out);
 }
 
 void check_geometry(const char* function, const View& in, const View& out) {
-  check_image(function, "in", in);
-  check_image(function, "out", out);
+  check_two_images(function, in, out);
   check_same_batch(function, in, out);
+  check_pixel_strides(function, "in", in);
+  check_pixel_strides(function, "out", out);
   check_no_overlap(function, in, out);
 }
 

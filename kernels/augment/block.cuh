@@ -52,6 +52,14 @@ __device__ __forceinline__ bool one_run(const InView& in, const OutView& out) {
   return same && in.pixel_stride == 1 && in.row_stride == in.width && in.channel_stride == in.height * in.width;
 }
 
+// Where pixel (x, y) of an image lies, for geometry: its strides fit 32 bits (the host checks), so that a product is
+// one instruction.
+template <class View>
+__device__ __forceinline__ std::int64_t pixel_offset(const View& v, std::int32_t x, std::int32_t y) {
+  return std::int64_t{y} * static_cast<std::int32_t>(v.row_stride) +
+         std::int64_t{x} * static_cast<std::int32_t>(v.pixel_stride);
+}
+
 // A pixel in a word: channels in bytes 0, 1, 2.
 __device__ __forceinline__ std::uint32_t load_pixel(const std::uint8_t* p, std::int64_t channel_stride) {
   return p[0] | (static_cast<std::uint32_t>(p[channel_stride]) << 8) |

@@ -59,11 +59,14 @@ struct WordMap<PixelMap::Kind::solarize> {
 
 template <>
 struct WordMap<PixelMap::Kind::offset> {
-  std::uint32_t add, subtract;
-  __device__ explicit WordMap(const PixelMap& map)
-      : add(static_cast<std::uint32_t>(map.integer > 0 ? map.integer : 0) * 0x01010101u),
-        subtract(static_cast<std::uint32_t>(map.integer < 0 ? -map.integer : 0) * 0x01010101u) {}
-  __device__ std::uint32_t operator()(std::uint32_t word) const { return __vsubus4(__vaddus4(word, add), subtract); }
+  float lifted_zero;  // 2^23 - offset: what is left above it is the sum
+  __device__ explicit WordMap(const PixelMap& map) : lifted_zero(kTwo23 - static_cast<float>(map.integer)) {}
+  __device__ std::uint32_t sum(std::uint32_t word, std::uint32_t k) const {
+    return saturate_to_u8(lifted_byte(word, k) - lifted_zero);
+  }
+  __device__ std::uint32_t operator()(std::uint32_t word) const {
+    return pack_bytes(sum(word, 0), sum(word, 1), sum(word, 2), sum(word, 3));
+  }
 };
 
 template <>

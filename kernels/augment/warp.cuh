@@ -111,8 +111,9 @@ __device__ __forceinline__ void write_pixels(const OutView& out, Part part, uint
     const Cursor::Step step = at.step_of(static_cast<std::uint32_t>(threads_of(part)));
 #pragma unroll 1
     for (; at.y < out.height; at.advance(step)) {
-      store_pixel<kChannels>(out.data + at.y * out.row_stride + at.x * out.pixel_stride, out.channel_stride,
-                             evaluate(static_cast<std::int32_t>(at.x), static_cast<std::int32_t>(at.y)));
+      store_pixel<kChannels>(
+          out.data + pixel_offset(out, static_cast<std::int32_t>(at.x), static_cast<std::int32_t>(at.y)),
+          out.channel_stride, evaluate(static_cast<std::int32_t>(at.x), static_cast<std::int32_t>(at.y)));
     }
     return;
   }
@@ -158,7 +159,7 @@ __device__ void pick_pixels(const Map& map, const InView& in, const OutView& out
   write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
     const SourcePixel from = map(x, y);
     if (static_cast<std::uint32_t>(from.x) >= width || static_cast<std::uint32_t>(from.y) >= height) return fill;
-    const std::uint8_t* source = in.data + from.y * in.row_stride + from.x * in.pixel_stride;
+    const std::uint8_t* source = in.data + pixel_offset(in, from.x, from.y);
     return kChannels == 1 ? std::uint32_t{source[0]} : load_pixel(source, in.channel_stride);
   });
 }
@@ -176,7 +177,7 @@ __device__ void bilinear_pixels(const Warp& warp, const InView& in, const OutVie
     if (!(x_in >= 0.0 && x_in < width && y_in >= 0.0 && y_in < height)) return fill;
     const Neighbours nx = column_neighbours(x_in, static_cast<std::int32_t>(in.width));
     const Neighbours ny = row_neighbours(y_in);
-    const std::uint8_t* upper = in.data + ny.first * in.row_stride + nx.first * in.pixel_stride;
+    const std::uint8_t* upper = in.data + pixel_offset(in, nx.first, ny.first);
     const std::int64_t right = in.width > 1 ? in.pixel_stride : 0;
     const std::int64_t below = ny.first + 1 < in.height ? in.row_stride : 0;
     std::uint32_t pixel = 0;

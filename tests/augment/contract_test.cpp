@@ -112,6 +112,26 @@ TEST_P(Contract, SizesAndChannelsMustMakeSense) {
   }
 }
 
+TEST_P(Contract, GeometryNeedsStridesAndImagesBelowTwoToThe31) {
+  for (const Function& f : functions()) {
+    if (f.pixel) continue;
+    const std::string name = std::string(f.name) + ":";
+    expect_refused({name, "in has row stride 2147483648", "expected less than 2^31"}, [&](In in, Out out) {
+      in.row_stride = std::int64_t{1} << 31;
+      f.call(in, out, stream());
+    });
+    expect_refused({name, "out has row stride 27 and pixel stride -3000000000"}, [&](In in, Out out) {
+      out.pixel_stride = -3'000'000'000;
+      f.call(in, out, stream());
+    });
+    expect_refused({name, "in has 65536x32768 pixels an image"}, [&](In in, Out out) {
+      in.height = out.height = 65536;
+      in.width = out.width = 32768;
+      f.call(in, out, stream());
+    });
+  }
+}
+
 TEST_P(Contract, OverlapIsRefused) {
   for (const Function& f : functions()) {
     const std::string name = std::string(f.name) + ":";
