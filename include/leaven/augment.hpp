@@ -16,7 +16,8 @@
 //
 // For every function here: `in` and `out` are in the memory of the stream's backend and may have any strides; results
 // are the same bytes on both backends and, where Pillow or torchvision have the operation, theirs. No function
-// allocates, synchronises or copies from the host. Bad arguments throw InvalidArgument before any work.
+// allocates, synchronises or copies from the host. Bad arguments throw InvalidArgument before any work. Values in the
+// backend's memory cannot be checked: each function says what the odd ones do.
 namespace leaven {
 
 /// One value for the whole batch, or one value per image in the memory of the stream's backend (size: in.count).
@@ -42,7 +43,7 @@ struct Colour {
 // `out` may be the same view as `in`.
 
 /// Pillow's Brightness: blend(0, v, factor), blend(a, b, f) = clip(a + f (b - a)) in float32, truncated. factor 1: a
-/// copy.
+/// copy. Of factors in device memory, NaN gives black (so in contrast and color).
 void brightness(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<std::uint8_t> out, Stream stream);
 
 /// v + offset, clamped to 0..255. Values in device memory may be any integer.
@@ -59,14 +60,15 @@ void color(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<s
 void posterize(ImageView<const std::uint8_t> in, PerImage<std::int32_t> bits, ImageView<std::uint8_t> out,
                Stream stream);
 
-/// 255 - v where v >= threshold.
+/// 255 - v where v >= threshold. A threshold in device memory that is NaN inverts everything.
 void solarize(ImageView<const std::uint8_t> in, PerImage<float> threshold, ImageView<std::uint8_t> out, Stream stream);
 
 /// 255 - v.
 void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
 
 // -------------------------------------------------------------------------------------------------------- geometry
-// `out` must not overlap `in`.
+// `out` must not overlap `in`: its values all lie before the first or behind the last one of `in`. Row and pixel
+// strides and the pixels of an image must be below 2^31.
 
 enum class Interpolation : std::int32_t { nearest, bilinear };
 
@@ -77,7 +79,7 @@ struct WarpOptions {
   Colour fill = 0;  ///< of output pixels whose source lies outside the input
 };
 
-/// Mirrors. `left_right` swaps left and right.
+/// Mirrors. `left_right` swaps left and right. Values in device memory that are no axis copy.
 void flip(ImageView<const std::uint8_t> in, PerImage<FlipAxis> axis, ImageView<std::uint8_t> out, Stream stream);
 
 struct OffsetPx {
@@ -107,7 +109,7 @@ void affine_warp(ImageView<const std::uint8_t> in, PerImage<AffineMatrix> matrix
                  ImageView<std::uint8_t> out, Stream stream);
 
 /// Counter-clockwise about the image's centre; as Pillow's Image.rotate without expand (0 and 180, and 90 and 270 of
-/// square images, are exact transposes). `out` has the size of `in`.
+/// square images, are exact transposes). `out` has the size of `in`. Not finite angles in device memory give `fill`.
 void rotate(ImageView<const std::uint8_t> in, PerImage<double> angle_deg, const WarpOptions& options,
             ImageView<std::uint8_t> out, Stream stream);
 
@@ -116,7 +118,7 @@ struct Shear {
   double y = 0;  ///< pixels of vertical shift per column
 };
 
-/// AFFINE with (1, x, 0, y, 1, 0): about the top left corner.
+/// AFFINE with (1, x, 0, y, 1, 0): about the top left corner. Not finite values in device memory give `fill`.
 void shear(ImageView<const std::uint8_t> in, PerImage<Shear> shear, const WarpOptions& options,
            ImageView<std::uint8_t> out, Stream stream);
 
@@ -125,7 +127,7 @@ struct TranslationPx {
   double y = 0;  ///< positive: content moves down
 };
 
-/// AFFINE with (1, 0, -x, 0, 1, -y).
+/// AFFINE with (1, 0, -x, 0, 1, -y). Not finite values in device memory give `fill`.
 void translate(ImageView<const std::uint8_t> in, PerImage<TranslationPx> offset, const WarpOptions& options,
                ImageView<std::uint8_t> out, Stream stream);
 

@@ -67,7 +67,9 @@ struct ImageView {
     part.count = n;
     return part;
   }
-  constexpr operator ImageView<const T>() const requires(!std::is_const_v<T>) {
+  template <class U>
+    requires(std::is_same_v<U, T> && !std::is_const_v<U>)
+  constexpr operator ImageView<const U>() const {
     return {data, count, height, width, channels, image_stride, row_stride, pixel_stride, channel_stride};
   }
 };
@@ -83,7 +85,9 @@ struct MatrixView {
   static constexpr MatrixView packed(T* data, std::int64_t rows, std::int64_t columns) {
     return {data, rows, columns, columns};
   }
-  constexpr operator MatrixView<const T>() const requires(!std::is_const_v<T>) {
+  template <class U>
+    requires(std::is_same_v<U, T> && !std::is_const_v<U>)
+  constexpr operator MatrixView<const U>() const {
     return {data, rows, columns, row_stride};
   }
 };

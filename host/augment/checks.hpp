@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+#include <leaven/augment.hpp>
+
+// What every augmentation checks before any work. Each throws InvalidArgument with function, argument, expected, got.
+namespace leaven {
+
+// Sizes not negative and below 2^30 a side, 1 or 3 channels, data where there are values.
+void check_image(const char* function, const char* argument, const ImageView<const std::uint8_t>& view);
+
+// `out` has the shape of `in`.
+void check_same_shape(const char* function, const ImageView<const std::uint8_t>& in,
+                      const ImageView<const std::uint8_t>& out);
+
+// `out` has the count and the channels of `in`.
+void check_same_batch(const char* function, const ImageView<const std::uint8_t>& in,
+                      const ImageView<const std::uint8_t>& out);
+
+// No value of `out` lies between the first and the last of `in`, or the other way round.
+void check_no_overlap(const char* function, const ImageView<const std::uint8_t>& in,
+                      const ImageView<const std::uint8_t>& out);
+// The same, but both may be one view.
+void check_same_view_or_no_overlap(const char* function, const ImageView<const std::uint8_t>& in,
+                                   const ImageView<const std::uint8_t>& out);
+
+// What a pixel operation (same shape, same view or no overlap), a move (same shape, no overlap) and a warp (same batch,
+// no overlap) ask for.
+void check_pixel_operation(const char* function, const ImageView<const std::uint8_t>& in,
+                           const ImageView<const std::uint8_t>& out);
+void check_move(const char* function, const ImageView<const std::uint8_t>& in,
+                const ImageView<const std::uint8_t>& out);
+void check_geometry(const char* function, const ImageView<const std::uint8_t>& in,
+                    const ImageView<const std::uint8_t>& out);
+
+void check_options(const char* function, const WarpOptions& options);
+
+void check_finite(const char* function, const char* argument, double value);
+
+void check_count(const char* function, const char* argument, std::int64_t size, const void* values, std::int64_t count);
+
+// One value per image: as many values as images. One for the batch: what `check_value` says.
+template <class T, class CheckValue>
+void check_values(const char* function, const char* argument, const PerImage<T>& values, std::int64_t count,
+                  const CheckValue& check_value) {
+  if (values.size < 0 && values.values == nullptr) return check_value(values.value);
+  check_count(function, argument, values.size, values.values, count);
+}
+
+}  // namespace leaven

@@ -1,0 +1,155 @@
+#include "host/augment/image_op.hpp"
+
+#include <cstring>
+
+#include "host/augment/pixel_loops.hpp"
+#include "host/augment/warp_loops.hpp"
+#include "kernels/augment/pixel.hpp"
+
+namespace leaven {
+namespace {
+
+using In = ImageView<const std::uint8_t>;
+using Out = ImageView<std::uint8_t>;
+
+bool pixels_are_dense(const In& v) {
+  return v.pixel_stride == v.channels && (v.channels == 1 || v.channel_stride == 1);
+}
+
+// Calls body(in, out, in_step, out_step, count) for runs of values that cover the image.
+template <class Body>
+void for_each_run(const In& in, const Out& out, const Body& body) {
+  const bool dense = pixels_are_dense(in) && pixels_are_dense(out);
+  const std::int64_t planes = dense ? 1 : in.channels;
+  const std::int64_t in_step = dense ? 1 : in.pixel_stride;
+  const std::int64_t out_step = dense ? 1 : out.pixel_stride;
+  const std::int64_t count = dense ? in.width * in.channels : in.width;
+  const bool one_run = in.row_stride == in_step * count && out.row_stride == out_step * count;
+  for (std::int64_t c = 0; c < planes; ++c) {
+    const std::uint8_t* from = in.data + c * in.channel_stride;
+    std::uint8_t* to = out.data + c * out.channel_stride;
+    if (one_run) {
+      body(from, to, in_step, out_step, count * in.height);
+      continue;
+    }
+    for (std::int64_t y = 0; y < in.height; ++y) {
+      body(from + y * in.row_stride, to + y * out.row_stride, in_step, out_step, count);
+    }
+  }
+}
+
+RgbRun rgb_row(const In& in, std::int64_t y) {
+  const std::uint8_t* row = in.data + y * in.row_stride;
+  return {row, row + in.channel_stride, row + 2 * in.channel_stride, in.pixel_stride};
+}
+
+void apply_color(float factor, const In& in, const Out& out) {
+  const bool one_run = in.row_stride == in.width * in.pixel_stride && out.row_stride == out.width * out.pixel_stride;
+  const std::int64_t rows = one_run ? 1 : in.height;
+  const std::int64_t count = one_run ? in.height * in.width : in.width;
+  for (std::int64_t y = 0; y < rows; ++y) {
+    std::uint8_t* to = out.data + y * out.row_stride;
+    const RgbOutput row{to, to + out.channel_stride, to + 2 * out.channel_stride, out.pixel_stride};
+    pixel_loops().color(factor, rgb_row(in, y), row, count);
+  }
+}
+
+std::int32_t mean_luma(const In& in) {
+  const PixelLoops& loops = pixel_loops();
+  const bool one_run = in.row_stride == in.width * in.pixel_stride;
+  const std::int64_t rows = one_run ? 1 : in.height;
+  const std::int64_t count = one_run ? in.height * in.width : in.width;
+  std::uint64_t sum = 0;
+  for (std::int64_t y = 0; y < rows; ++y) {
+    sum += in.channels == 1 ? loops.sum(in.data + y * in.row_stride, in.pixel_stride, count)
+                            : loops.luma_sum(rgb_row(in, y), count);
+  }
+  return rounded_mean(sum, static_cast<std::uint64_t>(in.height * in.width));
+}
+
+void apply_map(const PixelMap& map, const In& in, const Out& out) {
+  const PixelLoops& loops = pixel_loops();
+  for_each_run(
+      in, out,
+      [&](const std::uint8_t* from, std::uint8_t* to, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
+        if (in_step == 1 && out_step == 1) return loops.map(map, from, to, count);
+        loops.map_strided(map, from, in_step, to, out_step, count);
+      });
+}
+
+In upside_down(In view) {
+  view.data += (view.height - 1) * view.row_stride;
+  view.row_stride = -view.row_stride;
+  return view;
+}
+
+void copy_image(const In& in, const Out& out) {
+  const PixelLoops& loops = pixel_loops();
+  for_each_run(
+      in, out,
+      [&](const std::uint8_t* from, std::uint8_t* to, std::int64_t in_step, std::int64_t out_step, std::int64_t count) {
+        if (in_step != 1 || out_step != 1) return loops.map_strided(PixelMap{}, from, in_step, to, out_step, count);
+        if (from != to) std::memcpy(to, from, static_cast<std::size_t>(count));
+      });
+}
+
+// Calls body(job) for the planes of the image: one where the channels of a pixel lie side by side, else one per
+// channel.
+template <class Body>
+void for_each_plane(const In& in, const Out& out, Colour fill, const Body& body) {
+  WarpJob job{{in.data, in.row_stride, in.pixel_stride, static_cast<std::int32_t>(in.height),
+               static_cast<std::int32_t>(in.width)},
+              {out.data, out.row_stride, out.pixel_stride, static_cast<std::int32_t>(out.height),
+               static_cast<std::int32_t>(out.width)},
+              static_cast<std::int32_t>(in.channels),
+              {fill.red, fill.green, fill.blue}};
+  if (in.channels == 1 || (in.channel_stride == 1 && out.channel_stride == 1)) return body(job);
+  const std::uint8_t colour[3] = {fill.red, fill.green, fill.blue};
+  job.channels = 1;
+  for (std::int64_t c = 0; c < in.channels; ++c) {
+    job.in.data = in.data + c * in.channel_stride;
+    job.out.data = out.data + c * out.channel_stride;
+    job.fill[0] = colour[c];
+    body(job);
+  }
+}
+
+void apply_warp(const Warp& warp, const In& in, Colour fill, const Out& out) {
+  for_each_plane(in, out, fill, [&](const WarpJob& job) {
+    if (warp.path == WarpPath::bilinear) return bilinear_loops().bilinear(warp, job);
+    warp_loops().nearest(warp, job);
+  });
+}
+
+void reverse_rows(const In& in, const Out& out) {
+  for_each_plane(in, out, Colour{}, [&](const WarpJob& job) { warp_loops().reverse_rows(job); });
+}
+
+void turn(const In& in, const Out& out, QuarterTurn direction) {
+  for_each_plane(in, out, Colour{}, [&](const WarpJob& job) { warp_loops().turn(job, direction); });
+}
+
+}  // namespace
+
+void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
+                    ImageView<std::uint8_t> out) {
+  switch (op.kind) {
+    case ImageOpKind::copy: return copy_image(in, out);
+    case ImageOpKind::color:
+      if (in.channels == 1) return copy_image(in, out);
+      return apply_color(op.value, in, out);
+    case ImageOpKind::contrast: return apply_map(pixel_map(op, mean_luma(in)), in, out);
+    case ImageOpKind::flip_left_right: return reverse_rows(in, out);
+    case ImageOpKind::flip_top_bottom: return copy_image(upside_down(in), out);
+    case ImageOpKind::flip_both: return reverse_rows(upside_down(in), out);
+    case ImageOpKind::rotate_90: return turn(in, out, QuarterTurn::counter_clockwise);
+    case ImageOpKind::rotate_270: return turn(in, out, QuarterTurn::clockwise);
+    case ImageOpKind::affine: {
+      const bool bilinear = options.interpolation == Interpolation::bilinear;
+      return apply_warp(make_warp(op, bilinear, out.height, out.width), in, options.fill, out);
+    }
+    default: return apply_map(pixel_map(op, 0), in, out);
+  }
+}
+
+}  // namespace leaven

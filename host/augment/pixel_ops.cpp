@@ -1,0 +1,105 @@
+#include <leaven/augment.hpp>
+#include "host/augment/checks.hpp"
+#include "host/augment/image_op.hpp"
+#include "host/core/check.hpp"
+#include "kernels/augment/op_source.hpp"
+
+namespace leaven {
+namespace {
+
+using In = ImageView<const std::uint8_t>;
+using Out = ImageView<std::uint8_t>;
+
+bool rows_go_on(const In& view) { return view.image_stride == view.height * view.row_stride; }
+
+// All images below each other as one.
+template <class View>
+View merged(View view) {
+  view.height *= view.count;
+  view.image_stride *= view.count;
+  view.count = 1;
+  return view;
+}
+
+In rows(In view, std::int64_t begin, std::int64_t end) {
+  view.data += begin * view.row_stride;
+  view.height = end - begin;
+  return view;
+}
+
+// One operation for the whole batch that looks at single pixels: the batch is one tall image where memory allows.
+template <class Source>
+void run_uniform(const char* function, const Source& source, const In& in, const Out& out, Stream stream) {
+  if (!rows_go_on(in) || !rows_go_on(out)) return run_image_ops(function, source, in, {}, out, stream);
+  const In all_in = merged(in);
+  const Out all_out = merged(out);
+  if (stream.backend() == Backend::cuda) return run_image_ops(function, source, all_in, {}, all_out, stream);
+  if (out.shape().size() == 0) return;
+  const ImageOp op = source(0);
+  const std::int64_t grain = 1 + 32768 / (in.width * in.channels);
+  parallel_for(all_in.height, grain, [&](std::int64_t begin, std::int64_t end) {
+    Out part = all_out;
+    part.data += begin * part.row_stride;
+    part.height = end - begin;
+    apply_image_op(op, rows(all_in, begin, end), {}, part);
+  });
+}
+
+template <class Source, class T>
+void run_map(const char* function, const Source& source, const PerImage<T>& values, const In& in, const Out& out,
+             Stream stream) {
+  if (values.values == nullptr) return run_uniform(function, source, in, out, stream);
+  run_image_ops(function, source, in, {}, out, stream);
+}
+
+void check_factor(const char* function, const PerImage<float>& factor, std::int64_t count) {
+  check_values(function, "factor", factor, count, [&](float value) { check_finite(function, "factor", value); });
+}
+
+}  // namespace
+
+void brightness(In in, PerImage<float> factor, Out out, Stream stream) {
+  check_pixel_operation("brightness", in, out);
+  check_factor("brightness", factor, in.count);
+  run_map("brightness", FactorSource<ImageOpKind::brightness>{factor}, factor, in, out, stream);
+}
+
+void brightness_offset(In in, PerImage<std::int32_t> offset, Out out, Stream stream) {
+  check_pixel_operation("brightness_offset", in, out);
+  check_values("brightness_offset", "offset", offset, in.count, [](std::int32_t) {});
+  run_map("brightness_offset", OffsetSource{offset}, offset, in, out, stream);
+}
+
+void contrast(In in, PerImage<float> factor, Out out, Stream stream) {
+  check_pixel_operation("contrast", in, out);
+  check_factor("contrast", factor, in.count);
+  run_image_ops("contrast", FactorSource<ImageOpKind::contrast>{factor}, in, {}, out, stream);
+}
+
+void color(In in, PerImage<float> factor, Out out, Stream stream) {
+  check_pixel_operation("color", in, out);
+  check_factor("color", factor, in.count);
+  run_map("color", FactorSource<ImageOpKind::color>{factor}, factor, in, out, stream);
+}
+
+void posterize(In in, PerImage<std::int32_t> bits, Out out, Stream stream) {
+  check_pixel_operation("posterize", in, out);
+  check_values("posterize", "bits", bits, in.count, [](std::int32_t value) {
+    check(value >= 0 && value <= 8, "posterize: bits is {}, expected 0 to 8", value);
+  });
+  run_map("posterize", PosterizeSource{bits}, bits, in, out, stream);
+}
+
+void solarize(In in, PerImage<float> threshold, Out out, Stream stream) {
+  check_pixel_operation("solarize", in, out);
+  check_values("solarize", "threshold", threshold, in.count,
+               [](float value) { check_finite("solarize", "threshold", value); });
+  run_map("solarize", FactorSource<ImageOpKind::solarize>{threshold}, threshold, in, out, stream);
+}
+
+void invert(In in, Out out, Stream stream) {
+  check_pixel_operation("invert", in, out);
+  run_uniform("invert", InvertSource{}, in, out, stream);
+}
+
+}  // namespace leaven

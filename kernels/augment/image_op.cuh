@@ -1,0 +1,110 @@
+#pragma once
+
+#include <cstdint>
+
+#include <leaven/augment.hpp>
+#include "kernels/augment/color.cuh"
+#include "kernels/augment/image_op.hpp"
+#include "kernels/augment/image_ops_cuda.hpp"
+#include "kernels/augment/pixel.cuh"
+#include "kernels/augment/warp.cuh"
+#include "kernels/core/launch.cuh"
+
+namespace leaven::cuda {
+
+inline constexpr std::uint32_t kMapKinds = kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) |
+                                           kind_bit(ImageOpKind::brightness_offset) | kind_bit(ImageOpKind::contrast) |
+                                           kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) |
+                                           kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kTurnKinds = kind_bit(ImageOpKind::flip_left_right) |
+                                            kind_bit(ImageOpKind::flip_top_bottom) | kind_bit(ImageOpKind::flip_both) |
+                                            kind_bit(ImageOpKind::rotate_90) | kind_bit(ImageOpKind::rotate_270);
+
+// What the threads of a block share.
+struct BlockState {
+  ImageOp op;
+  Warp warp;
+  std::uint64_t warp_sums[kMostWarps];
+};
+
+// Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
+template <std::uint32_t kKinds>
+__device__ void apply_image_op(BlockState& state, uint4* stages, const InView& in, const OutView& out,
+                               const WarpOptions& options, Part part) {
+  const ImageOpKind kind = state.op.kind;
+  if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
+    if (kind == ImageOpKind::affine) {
+      if (in.channels == 1) return warp_image<1>(state.warp, in, out, fill_word(options.fill), part, stages);
+      return warp_image<3>(state.warp, in, out, fill_word(options.fill), part, stages);
+    }
+  }
+  if constexpr ((kKinds & kTurnKinds) != 0) {
+    if (is_geometry(kind)) {
+      if (in.channels == 1) return turn_image<1>(kind, in, out, part, stages);
+      return turn_image<3>(kind, in, out, part, stages);
+    }
+  }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
+    if (kind == ImageOpKind::color && in.channels == 3) return color_image(state.op.value, in, out, part, stages);
+  }
+  if constexpr ((kKinds & kMapKinds) != 0) {
+    std::int32_t mean = 0;
+    if constexpr ((kKinds & kind_bit(ImageOpKind::contrast)) != 0) {
+      if (kind == ImageOpKind::contrast) mean = mean_luma(in, stages, state.warp_sums);
+    }
+    map_image<kKinds>(pixel_map(state.op, mean), in, out, part);
+  }
+}
+
+// 16-byte vectors of shared memory in which warps put bytes into order.
+template <std::uint32_t kKinds>
+inline constexpr int kStageVectors = (kKinds & (kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast))) != 0
+                                         ? kMostWarps* kWarpVectors
+                                     : (kKinds&(kTurnKinds | kind_bit(ImageOpKind::affine))) != 0
+                                         ? kMostWarps* kWarpPixels * 3 / 16
+                                         : 1;
+
+// What: out[i] = source(i) applied to in[i].
+// Who: blockIdx.x counts images, blockIdx.y the blocks of an image; thread 0 asks the source and prepares the warp.
+// Traffic: pixel operations read and write each value once in 16-byte vectors (contrast reads it twice, and each block
+// of an image reads all of it); geometry reads bytes where they lie and writes 16-byte vectors.
+// Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
+template <class Source>
+__global__ void __launch_bounds__(kMostThreads, 4)
+    image_ops_kernel(Source source, InView in, WarpOptions options, OutView out, std::int64_t first_image) {
+  constexpr std::uint32_t kKinds = Source::kKinds;
+  __shared__ BlockState state;
+  __shared__ uint4 stages[kStageVectors<kKinds>];
+  const std::int64_t image = first_image + blockIdx.x;
+  if (threadIdx.x == 0) {
+    state.op = source(image);
+    if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
+      if (state.op.kind == ImageOpKind::affine) {
+        state.warp = make_warp(state.op, options.interpolation == Interpolation::bilinear, out.height, out.width);
+      }
+    }
+  }
+  __syncthreads();
+  in.data += image * in.image_stride;
+  out.data += image * out.image_stride;
+  apply_image_op<kKinds>(state, stages, in, out, options, {blockIdx.y, gridDim.y});
+}
+
+template <class Source>
+void image_ops_cuda(const char* function, const Source& source, const ImageView<const std::uint8_t>& in,
+                    const WarpOptions& options, const ImageView<std::uint8_t>& out, CUstream_st* stream) {
+  constexpr std::int64_t kPartBytes = 16384;
+  constexpr std::int64_t kMostBlocks = 0x7fffffff;  // more images than that take a second launch
+  constexpr std::uint32_t kContrast = kind_bit(ImageOpKind::contrast);
+  const std::int64_t bytes = out.height * out.width * out.channels;
+  if (bytes == 0) return;
+  const std::int64_t most_parts = Source::kKinds == kContrast ? 1 : ((Source::kKinds & kContrast) != 0 ? 4 : 65535);
+  const unsigned parts = grid_for(bytes, kPartBytes, most_parts);
+  const unsigned threads = bytes <= 1024 ? 64 : (bytes <= 4096 ? 128 : kMostThreads);
+  for (std::int64_t first = 0; first < in.count; first += kMostBlocks) {
+    launch(function, image_ops_kernel<Source>, dim3(grid_for(in.count - first, 1), parts), dim3(threads), 0, stream,
+           source, in, options, out, first);
+  }
+}
+
+}  // namespace leaven::cuda
