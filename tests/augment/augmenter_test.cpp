@@ -121,6 +121,20 @@ TEST(AugmenterCpu, OneHashForAnyInstructionSetAndNumberOfThreads) {
   set_cpu_threads(threads_before);
 }
 
+TEST(AugmenterCpu, ABatchMadeForFewThreadsServesMany) {
+  const int threads_before = cpu_threads();
+  const Samples samples = make_samples({200, 40, 40, 3}, 0, 19);
+  AugmenterOptions options = without_mixing();
+  options.mix = CutMixOptions{};
+  const Augmenter augment(options, samples.shape);
+  set_cpu_threads(1);
+  Augmenter::Batch batch = augment.make_batch(200, Stream::cpu());
+  set_cpu_threads(8);
+  augment(In::nhwc(samples.images.data(), samples.shape), samples.ids, samples.labels, {}, batch, Stream::cpu());
+  EXPECT_TRUE(to_host(batch, Stream::cpu()) == expected(options, samples, {}));
+  set_cpu_threads(threads_before);
+}
+
 TEST_P(AugmenterTest, MixingDependsOnThePairAlone) {
   const Samples samples = make_samples({40, 20, 20, 3}, 500, 12);
   AugmenterOptions options = without_mixing();

@@ -64,6 +64,24 @@ TEST(RandAugmentTable, OtherNumbersOfBinsSpanTheSameRange) {
   }
 }
 
+// Some values of torch.linspace (PyTorch 1.13, AVX2) whose last bit another order of additions would miss.
+TEST(RandAugmentTable, LastBitsAreTorchsForOtherNumbersOfBins) {
+  struct Entry {
+    AugmentOp op;
+    int bins, bin;
+    double expected;
+  };
+  const Entry entries[] = {
+      {shear_x, 20, 10, 0x1.435e5p-3},  {shear_x, 20, 12, 0x1.840ac8p-3},    {shear_y, 64, 11, 0x1.ad1ad4p-5},
+      {shear_y, 64, 23, 0x1.c09c0cp-4}, {rotate, 20, 11, 0x1.15e50ep+4},     {rotate, 50, 25, 0x1.e9cbc2p+3},
+      {rotate, 64, 27, 0x1.9b6db8p+3},  {brightness, 32, 13, 0x1.827a38p-2}, {contrast, 50, 39, 0x1.6ec258p-1},
+      {color, 20, 12, 0x1.230814p-1},   {solarize, 32, 6, 0x1.9b4a54p+7},    {solarize, 50, 12, 0x1.811a1ep+7}};
+  for (const Entry& e : entries) {
+    EXPECT_EQ(rand_augment_magnitude(e.op, {.magnitude = e.bin, .bins = e.bins}, {32, 32}), e.expected)
+        << e.bin << " of " << e.bins;
+  }
+}
+
 TEST(RandAugmentTable, OnlySignedOperationsHaveTwoForms) {
   const RandAugmentPlan plan = rand_augment_plan({.ops = kEveryOp, .magnitude = 9}, {32, 32});
   ASSERT_EQ(plan.size, kEveryOp.size());
