@@ -73,7 +73,8 @@ struct alignas(4 * kWords) Bytes {
 };
 
 // The own bytes, with those inside the box replaced by the partner's. A row of the image has `row_bytes`, a pixel
-// `pixel_bytes` of them; `height` rows follow each other, once per plane.
+// `pixel_bytes` of them; `height` rows follow each other, once per plane (a group never meets two planes: where it
+// divides three planes it divides one).
 template <int kWords>
 __device__ Bytes<kWords> load_mixed(const std::uint8_t* in, std::int64_t image_bytes, std::uint32_t offset,
                                     std::uint32_t row_bytes, int pixel_bytes, int height, const Tile<CutMixer>& tile) {
@@ -94,7 +95,7 @@ __device__ Bytes<kWords> load_mixed(const std::uint8_t* in, std::int64_t image_b
     any |= bits;
     if (++column == static_cast<int>(row_bytes)) {
       column = 0;
-      y = y + 1 == height ? 0 : y + 1;
+      ++y;
     }
   }
   if (any == 0) return own;
