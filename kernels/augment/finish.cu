@@ -7,107 +7,98 @@ namespace leaven {
 namespace cuda {
 namespace {
 
-// What: the order of the bytes is kept: CutMix of packed images, in either layout.
+// What: CutMix of packed images whose order of bytes is kept, in either layout.
 // Who: a block works on one image (or a part of it), a thread on 16 bytes at a time.
 // Traffic: each own byte read once (the partner's where the group meets the box), each output byte written once.
 // Limits: 16 divides the bytes of an image; both sides packed alike and 16-byte aligned.
-__global__ void __launch_bounds__(256)
-    cutmix_bytes_kernel(const std::uint8_t* in, std::int64_t count, std::uint32_t groups, std::uint32_t row_bytes,
-                        int pixel_bytes, CutMixer mix, std::uint8_t* out) {
-  using Group = Bytes<4>;
-  const std::int64_t image_bytes = std::int64_t{groups} * 16;
+__global__ void __launch_bounds__(256) cutmix_bytes_kernel(const Bytes<4>* in, std::int64_t count, std::uint32_t groups,
+                                                           Rows rows, CutMixer mix, Bytes<4>* out) {
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
     const Tile<CutMixer> tile = start_tile(mix, image);
-    Group loaded[kUnroll];
+    Bytes<4> loaded[kUnroll];
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
       const std::uint32_t group = tile.first_group + k * blockDim.x;
-      if (group < groups) {
-        loaded[k] = load_mixed<4>(in, image_bytes, group * 16, row_bytes, pixel_bytes, mix.job.height, tile);
-      }
+      if (group < groups) loaded[k] = load_group(in, groups, group, rows, tile);
     }
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
       const std::uint32_t group = tile.first_group + k * blockDim.x;
-      if (group < groups) *reinterpret_cast<Group*>(out + tile.image * image_bytes + group * 16) = loaded[k];
+      if (group < groups) out[image * groups + group] = loaded[k];
     }
   }
 }
 
 // What: normalise with or without CutMix where the order of the values is kept (both interleaved or both planar).
 // Who: a block works on one image or a part of it (without mixing also on a plane, or on the batch as one image).
-// Traffic: each byte read once (the partner's where its group meets the box), each value written once, 16 bytes a
-// store. Limits: 4 divides the values of an image; input 4-byte, output 16-byte aligned.
+// Traffic: each byte read once (the partner's where its group meets the box), each value written once, in 16 bytes.
+// Limits: 4 divides the values of an image; input 4-byte, output 16-byte aligned.
 template <int kChannels, class Mix>
 __global__ void __launch_bounds__(256)
-    normalise_values_kernel(const std::uint8_t* in, std::int64_t count, typename Mix::Index groups, int planes,
-                            std::uint32_t row_bytes, Mix mix, Normalise finish, float* out) {
-  const std::int64_t image_values = static_cast<std::int64_t>(groups) * 4;
+    normalise_values_kernel(const Bytes<1>* in, std::int64_t count, typename Mix::Index groups, int planes, Rows rows,
+                            Mix mix, Normalise finish, float4* out) {
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
     const Tile<Mix> tile = start_tile(mix, image);
     std::uint32_t words[kUnroll];
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
       const typename Mix::Index group = tile.first_group + k * blockDim.x;
-      if (group >= groups) continue;
-      if constexpr (Mix::kMixes) {
-        words[k] = load_mixed<1>(in, image_values, group * 4, row_bytes, kChannels, mix.job.height, tile).word[0];
-      } else {
-        words[k] = *reinterpret_cast<const std::uint32_t*>(in + tile.image * image_values + group * 4);
-      }
+      if (group < groups) words[k] = load_group(in, groups, group, rows, tile).word[0];
     }
-    const int plane = kChannels == 1 && planes == 3 ? static_cast<int>(tile.image % 3) : 0;
+    const int plane = kChannels == 1 && planes == 3 ? static_cast<int>(image % 3) : 0;
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
       const typename Mix::Index group = tile.first_group + k * blockDim.x;
       if (group >= groups) continue;
       const int first = kChannels == 1 ? plane : static_cast<int>(group % kChannels);  // 4 = 1 modulo 3
-      float4 values;
-      values.x = finish.value(byte_of(words[k], 0), first);
-      values.y = finish.value(byte_of(words[k], 1), kChannels == 1 ? plane : (first + 1) % kChannels);
-      values.z = finish.value(byte_of(words[k], 2), kChannels == 1 ? plane : (first + 2) % kChannels);
-      values.w = finish.value(byte_of(words[k], 3), first);
-      *reinterpret_cast<float4*>(out + tile.image * image_values + group * 4) = values;
+      const int second = kChannels == 1 ? plane : (first == 2 ? 0 : first + 1);
+      const int third = kChannels == 1 ? plane : 3 - first - second;
+      out[image * static_cast<std::int64_t>(groups) + group] =
+          make_float4(finish.value(byte_of(words[k], 0), first), finish.value(byte_of(words[k], 1), second),
+                      finish.value(byte_of(words[k], 2), third), finish.value(byte_of(words[k], 3), first));
     }
   }
 }
 
 // What: three interleaved channels to three planes, normalised, with or without CutMix.
 // Who: a block works on one image or a part of it, a thread on four pixels: 12 bytes in, 16 bytes to each plane.
-// Traffic: each byte read once (the partner's where the group meets the box), each value written once.
+// Traffic: each byte read once (the partner's where its word meets the box), each value written once, in 16 bytes.
 // Limits: 4 divides the pixels of an image; input 4-byte, output 16-byte aligned, both packed.
 template <class Mix>
 __global__ void __launch_bounds__(256)
-    normalise_to_planes_kernel(const std::uint8_t* in, std::int64_t count, typename Mix::Index groups,
-                               std::uint32_t row_bytes, Mix mix, Normalise finish, float* out) {
-  const std::int64_t plane = static_cast<std::int64_t>(groups) * 4;
+    normalise_to_planes_kernel(const Bytes<1>* in, std::int64_t count, typename Mix::Index groups, Rows rows, Mix mix,
+                               Normalise finish, float4* out) {
+  using Index = typename Mix::Index;
+  __shared__ std::uint32_t stages[256 / 32][96];  // a warp's words: read side by side, used three to a thread
+  std::uint32_t* stage = stages[threadIdx.x / 32];
+  const Index lane = threadIdx.x % 32;
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
     const Tile<Mix> tile = start_tile(mix, image);
-    std::uint32_t words[kUnroll][3];
+    std::uint32_t words[kUnroll][3] = {};
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
-      const typename Mix::Index group = tile.first_group + k * blockDim.x;
-      if (group >= groups) continue;
+      const Index first_word = 3 * (tile.first_group - lane + k * blockDim.x);
 #pragma unroll
       for (int w = 0; w < 3; ++w) {
-        if constexpr (Mix::kMixes) {
-          words[k][w] = load_mixed<1>(in, 3 * plane, group * 12 + 4 * w, row_bytes, 3, mix.job.height, tile).word[0];
-        } else {
-          words[k][w] = *reinterpret_cast<const std::uint32_t*>(in + tile.image * 3 * plane + group * 12 + 4 * w);
-        }
+        const Index word = first_word + 32 * w + lane;
+        if (word < 3 * groups) words[k][w] = load_group(in, 3 * groups, word, rows, tile).word[0];
       }
     }
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
-      const typename Mix::Index group = tile.first_group + k * blockDim.x;
+      const Index group = tile.first_group + k * blockDim.x;
+#pragma unroll
+      for (int w = 0; w < 3; ++w) stage[32 * w + lane] = words[k][w];
+      __syncwarp();
+      const std::uint32_t mine[3] = {stage[3 * lane], stage[3 * lane + 1], stage[3 * lane + 2]};
+      __syncwarp();
       if (group >= groups) continue;
 #pragma unroll
       for (int c = 0; c < 3; ++c) {
-        float values[4];
+        float v[4];
 #pragma unroll
-        for (int i = 0; i < 4; ++i) values[i] = finish.value(byte_of(words[k][(3 * i + c) / 4], (3 * i + c) % 4), c);
-        *reinterpret_cast<float4*>(out + (tile.image * 3 + c) * plane + group * 4) =
-            make_float4(values[0], values[1], values[2], values[3]);
+        for (int i = 0; i < 4; ++i) v[i] = finish.value(byte_of(mine[(3 * i + c) / 4], (3 * i + c) % 4), c);
+        out[(image * 3 + c) * static_cast<std::int64_t>(groups) + group] = make_float4(v[0], v[1], v[2], v[3]);
       }
     }
   }
@@ -184,23 +175,25 @@ void normalise_any(const char* function, ImageView<const std::uint8_t> in, const
                    ImageView<float> out, cudaStream_t stream) {
   const ImageShape s = in.shape();
   const std::int64_t plane = s.height * s.width;
-  const auto row_bytes = static_cast<std::uint32_t>(s.width * s.channels);
+  const Rows rows{static_cast<std::uint32_t>(s.width * s.channels), static_cast<std::int32_t>(s.channels),
+                  static_cast<std::int32_t>(s.height)};
+  const auto* words = reinterpret_cast<const Bytes<1>*>(in.data);
+  auto* vectors = reinterpret_cast<float4*>(out.data);
   const bool aligned = is_aligned(in.data, 4) && is_aligned(out.data, 16);
   if (aligned && is_interleaved(in) && is_interleaved(out) && can_group(mix, s)) {
     const Tiles tiles = value_tiles(mix, s);
     const auto kernel = s.channels == 1 ? normalise_values_kernel<1, Mix> : normalise_values_kernel<3, Mix>;
-    return launch_tiles(function, kernel, tiles, stream, in.data, tiles.count, tiles.groups, 1, row_bytes, mix, finish,
-                        out.data);
+    return launch_tiles(function, kernel, tiles, stream, words, tiles.count, tiles.groups, 1, rows, mix, finish,
+                        vectors);
   }
   if (aligned && is_interleaved(in) && is_planar(out) && plane % 4 == 0) {
-    return launch_tiles(function, normalise_to_planes_kernel<Mix>, {s.count, plane / 4}, stream, in.data, s.count,
-                        plane / 4, row_bytes, mix, finish, out.data);
+    return launch_tiles(function, normalise_to_planes_kernel<Mix>, {s.count, plane / 4}, stream, words, s.count,
+                        plane / 4, rows, mix, finish, vectors);
   }
   if constexpr (!Mix::kMixes) {
     if (aligned && is_planar(in) && is_planar(out) && plane % 4 == 0) {
-      return launch_tiles(function, normalise_values_kernel<1, Mix>, {s.count * s.channels, plane / 4}, stream, in.data,
-                          s.count * s.channels, plane / 4, static_cast<int>(s.channels), row_bytes, mix, finish,
-                          out.data);
+      return launch_tiles(function, normalise_values_kernel<1, Mix>, {s.count * s.channels, plane / 4}, stream, words,
+                          s.count * s.channels, plane / 4, static_cast<int>(s.channels), rows, mix, finish, vectors);
     }
   }
   finish_strided(function, in, mix, finish, out, stream);
@@ -228,10 +221,13 @@ void cutmix_cuda(ImageView<const std::uint8_t> in, const CutMixJob& job, ImageVi
   const cuda::CutMixer mix{job};
   if ((interleaved || planar) && image_bytes % 16 == 0 && cuda::is_aligned(in.data, 16) &&
       cuda::is_aligned(out.data, 16)) {
-    const int pixel_bytes = interleaved ? static_cast<int>(s.channels) : 1;
-    return cuda::launch_tiles("cutmix", cuda::cutmix_bytes_kernel, {s.count, image_bytes / 16}, stream, in.data,
-                              s.count, image_bytes / 16, static_cast<std::uint32_t>(s.width * pixel_bytes), pixel_bytes,
-                              mix, out.data);
+    const auto pixel_bytes = static_cast<std::int32_t>(interleaved ? s.channels : 1);
+    const cuda::Rows rows{static_cast<std::uint32_t>(s.width * pixel_bytes), pixel_bytes,
+                          static_cast<std::int32_t>(s.height)};
+    return cuda::launch_tiles("cutmix", cuda::cutmix_bytes_kernel, {s.count, image_bytes / 16}, stream,
+                              reinterpret_cast<const cuda::Bytes<4>*>(in.data), s.count,
+                              static_cast<std::uint32_t>(image_bytes / 16), rows, mix,
+                              reinterpret_cast<cuda::Bytes<4>*>(out.data));
   }
   cuda::finish_strided("cutmix", in, mix, cuda::Keep{}, out, stream);
 }

@@ -72,36 +72,59 @@ struct alignas(4 * kWords) Bytes {
   std::uint32_t word[kWords];
 };
 
-// The own bytes, with those inside the box replaced by the partner's. A row of the image has `row_bytes`, a pixel
-// `pixel_bytes` of them; `height` rows follow each other, once per plane (a group never meets two planes: where it
-// divides three planes it divides one).
+// How the bytes of an image make rows: `height` rows follow each other, once per plane.
+struct Rows {
+  std::uint32_t row_bytes;
+  std::int32_t pixel_bytes;
+  std::int32_t height;
+};
+
+// The lower `count` bytes of a word, count clamped to 0 .. 4.
+__device__ inline std::uint32_t low_bytes(std::int32_t count) {
+  const std::int32_t clamped = count < 0 ? 0 : (count > 4 ? 4 : count);
+  return static_cast<std::uint32_t>((std::uint64_t{1} << (8 * clamped)) - 1);
+}
+
+// All bits of those of the 4 * kWords bytes from `offset` on that are inside the box. (Never in two planes: what
+// divides three planes divides one.)
 template <int kWords>
-__device__ Bytes<kWords> load_mixed(const std::uint8_t* in, std::int64_t image_bytes, std::uint32_t offset,
-                                    std::uint32_t row_bytes, int pixel_bytes, int height, const Tile<CutMixer>& tile) {
-  using Group = Bytes<kWords>;
-  Group own = *reinterpret_cast<const Group*>(in + tile.image * image_bytes + offset);
-  if (tile.box.left >= tile.box.right) return own;
-  const std::uint32_t row = offset / row_bytes;
-  int column = static_cast<int>(offset - row * row_bytes);
-  int y = static_cast<int>(row % static_cast<std::uint32_t>(height));
-  Group mask{};
-  std::uint32_t any = 0;
+__device__ Bytes<kWords> box_mask(const BoxPx& box, const Rows& rows, std::uint32_t offset) {
+  constexpr std::int32_t kSize = 4 * kWords;
+  Bytes<kWords> mask{};
+  const std::uint32_t row = offset / rows.row_bytes;
+  const auto row_bytes = static_cast<std::int32_t>(rows.row_bytes);
+  std::int32_t column = static_cast<std::int32_t>(offset - row * rows.row_bytes);
+  std::int32_t y = static_cast<std::int32_t>(row % static_cast<std::uint32_t>(rows.height));
+  for (std::int32_t begin = 0; begin < kSize && y < box.bottom; ++y) {
+    const std::int32_t end = min(kSize, begin + row_bytes - column);
+    if (y >= box.top) {
+      const std::int32_t from = max(begin, begin + box.left * rows.pixel_bytes - column);
+      const std::int32_t to = min(end, begin + box.right * rows.pixel_bytes - column);
 #pragma unroll
-  for (int i = 0; i < 4 * kWords; ++i) {
-    const bool inside =
-        tile.box.has_row(y) && column >= tile.box.left * pixel_bytes && column < tile.box.right * pixel_bytes;
-    const std::uint32_t bits = inside ? 0xffu << (i % 4 * 8) : 0u;
-    mask.word[i / 4] |= bits;
-    any |= bits;
-    if (++column == static_cast<int>(row_bytes)) {
-      column = 0;
-      ++y;
+      for (std::int32_t w = 0; w < kWords; ++w) mask.word[w] |= low_bytes(to - 4 * w) & ~low_bytes(from - 4 * w);
     }
+    begin = end;
+    column = 0;
   }
-  if (any == 0) return own;
-  const Group other = *reinterpret_cast<const Group*>(in + tile.partner * image_bytes + offset);
+  return mask;
+}
+
+// Group `index` of the own image, with the bytes inside the box replaced by the partner's.
+template <int kWords, class Mix>
+__device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index groups, typename Mix::Index index,
+                                    const Rows& rows, const Tile<Mix>& tile) {
+  Bytes<kWords> own = in[tile.image * static_cast<std::int64_t>(groups) + index];
+  if constexpr (Mix::kMixes) {
+    if (tile.box.left >= tile.box.right) return own;
+    const Bytes<kWords> mask = box_mask<kWords>(tile.box, rows, index * (4 * kWords));
+    std::uint32_t any = 0;
 #pragma unroll
-  for (int w = 0; w < kWords; ++w) own.word[w] = (own.word[w] & ~mask.word[w]) | (other.word[w] & mask.word[w]);
+    for (int w = 0; w < kWords; ++w) any |= mask.word[w];
+    if (any == 0) return own;
+    const Bytes<kWords> other = in[tile.partner * static_cast<std::int64_t>(groups) + index];
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) own.word[w] = (own.word[w] & ~mask.word[w]) | (other.word[w] & mask.word[w]);
+  }
   return own;
 }
 
