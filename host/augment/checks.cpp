@@ -65,6 +65,11 @@ void check_image(const char* function, const char* argument, const View& v) {
         v.shape().size());
 }
 
+void check_area(const char* function, const char* argument, const ImageShape& s) {
+  check(s.height * s.width < std::int64_t{1} << 29, "{}: {} has {}x{} pixels per image, expected fewer than 2^29",
+        function, argument, s.height, s.width);
+}
+
 void check_same_shape(const char* function, const View& in, const View& out) {
   check(in.shape() == out.shape(), "{}: out has shape {}, expected {} (the shape of in)", function, text(out),
         text(in));

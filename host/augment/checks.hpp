@@ -10,6 +10,12 @@ namespace leaven {
 // Sizes not negative and below 2^30 a side, 1 or 3 channels, data where there are values.
 void check_image(const char* function, const char* argument, const ImageView<const std::uint8_t>& view);
 
+// Fewer than 2^29 pixels per image: drawn positions and offsets within an image are 32-bit.
+void check_area(const char* function, const char* argument, const ImageShape& shape);
+
+// Images that one thread takes at a time, at least.
+inline std::int64_t images_per_range(const ImageShape& s) { return 1 + 32768 / (s.height * s.width * s.channels); }
+
 // `out` has the shape of `in`.
 void check_same_shape(const char* function, const ImageView<const std::uint8_t>& in,
                       const ImageView<const std::uint8_t>& out);

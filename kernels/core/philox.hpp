@@ -29,6 +29,7 @@ enum class DrawSlot : std::uint32_t {
   pad_crop = 0,
   flip = 1,
   cutmix = 2,
+  cutmix_box = 3,
   shuffle = 4,
   initial_weights = 5,
   split = 6,

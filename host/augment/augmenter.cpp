@@ -1,0 +1,273 @@
+#include <algorithm>
+
+#include <leaven/augment.hpp>
+#include <leaven/cpu.hpp>
+#include "host/augment/checks.hpp"
+#include "host/augment/cutmix.hpp"
+#include "host/augment/image_op.hpp"
+#include "host/augment/normalise.hpp"
+#include "host/augment/rand_augment.hpp"
+#include "host/core/check.hpp"
+#include "host/core/config.hpp"
+#include "host/core/parallel.hpp"
+#include "kernels/augment/finish.hpp"
+#include "kernels/augment/pad_flip.hpp"
+
+namespace leaven {
+namespace {
+
+using In = ImageView<const std::uint8_t>;
+using Out = ImageView<std::uint8_t>;
+
+constexpr std::int32_t kMostPadding = 1 << 20;
+
+// One call, resolved.
+struct Job {
+  PadFlipJob pad_flip;
+  RandAugmentSource policy;
+  std::int32_t layers = 0;
+  WarpOptions policy_warp;
+  CutMixJob mix;
+  ScaleShift scale_shift;
+  ImageShape shape;  // of the batch
+  Layout layout;
+};
+
+std::int64_t aligned_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
+std::int64_t image_bytes(const ImageShape& s) { return s.height * s.width * s.channels; }
+
+// The workspace holds whole batches (CUDA: where the steps come from and go to; CPU, with mixing: what the partners
+// read), then on the CPU pairs of images, a pair for each range of the batch that may be worked on at the same time.
+std::int64_t batches_in_workspace(const AugmenterOptions& options, Backend backend) {
+  if (backend == Backend::cuda) return options.policy && options.policy->num_ops > 0 ? 2 : 1;
+  return options.mix ? 1 : 0;
+}
+std::int64_t ranges_wanted(std::int64_t capacity) {
+  return std::min<std::int64_t>(capacity, std::int64_t{4} * cpu_threads());
+}
+
+Out packed(std::byte* memory, const ImageShape& shape) {
+  return Out::nhwc(reinterpret_cast<std::uint8_t*>(memory), shape);
+}
+
+// Brings one image to where the chain has got to: each step reads `now` and writes the other of two images.
+struct ImageChain {
+  In now;
+  Out scratch[2];
+
+  void step(const ImageOp& op, const WarpOptions& warp) {
+    if (op.kind == ImageOpKind::copy) return;
+    const Out& next = scratch[now.data == scratch[0].data ? 1 : 0];
+    apply_image_op(op, now, warp, next);
+    now = next;
+  }
+};
+
+void augment_image(const Job& job, const In& in, std::int64_t image, ImageChain& chain) {
+  chain.now = in.slice(source_image(job.pad_flip, image), 1);
+  const PadFlipDraw drawn = draw_pad_flip(job.pad_flip, image);
+  const std::int32_t padding = job.pad_flip.padding;
+  if (padding > 0) {
+    chain.step(translate_op(padding - drawn.offset.x, padding - drawn.offset.y), {.fill = job.pad_flip.fill});
+  }
+  if (drawn.flipped) chain.step(value_op(ImageOpKind::flip_left_right, 0), {});
+  RandAugmentSource policy = job.policy;
+  for (policy.layer = 0; policy.layer < job.layers; ++policy.layer) chain.step(policy(image), job.policy_warp);
+}
+
+// An image stays in the cache from its first step to the last. With mixing the augmented images are kept, because the
+// next one of the batch wants a part of them; mixing and normalising is then a second pass.
+void run_cpu(const Job& job, const In& in, Augmenter::Batch& out, bool mixes) {
+  ImageShape one = job.shape;
+  one.count = 1;
+  const std::int64_t count = job.shape.count;
+  const std::int64_t scratch_bytes = aligned_bytes(image_bytes(one));
+  const std::int64_t kept_bytes = mixes ? aligned_bytes(image_bytes(one) * out.capacity) : 0;
+  const std::int64_t pairs = (out.workspace.size() - kept_bytes) / (2 * scratch_bytes);
+  const std::int64_t ranges = std::min(pairs, ranges_for(count, images_per_range(one)));
+  const Out kept = packed(out.workspace.data(), job.shape);
+  const ImageView<float> images = ImageView<float>::packed(out.images.data(), job.shape, job.layout);
+  const auto for_each_image = [&](const auto& body) {
+    parallel_ranges(ranges, ranges, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t range = first; range < last; ++range) {
+        std::byte* memory = out.workspace.data() + kept_bytes + range * 2 * scratch_bytes;
+        ImageChain chain{{}, {packed(memory, one), packed(memory + scratch_bytes, one)}};
+        for (std::int64_t i = count * range / ranges; i < count * (range + 1) / ranges; ++i) body(i, chain);
+      }
+    });
+  };
+  for_each_image([&](std::int64_t i, ImageChain& chain) {
+    augment_image(job, in, i, chain);
+    if (mixes) return apply_image_op({}, chain.now, {}, kept.slice(i, 1));
+    normalise_image(chain.now, job.scale_shift, images.slice(i, 1));
+    write_labels(job.mix, i, {});
+  });
+  if (!mixes) return;
+  for_each_image([&](std::int64_t i, ImageChain& chain) {
+    const CutMixDraw drawn = draw_cutmix(job.mix, i);
+    mix_image(kept, i, drawn.box, chain.scratch[0]);
+    normalise_image(chain.scratch[0], job.scale_shift, images.slice(i, 1));
+    write_labels(job.mix, i, drawn);
+  });
+}
+
+void run_cuda(const Job& job, In now, Augmenter::Batch& out, Stream stream) {
+  if constexpr (kWithCuda) {
+    const std::int64_t batch_bytes = aligned_bytes(image_bytes(job.shape) * out.capacity);
+    const Out batches[2] = {packed(out.workspace.data(), job.shape),
+                            packed(out.workspace.data() + batch_bytes, job.shape)};
+    const bool first_step = job.pad_flip.padding > 0 || job.pad_flip.flip_probability > 0 ||
+                            job.pad_flip.data_count > 0 || !now.is_packed(Layout::nhwc);
+    if (first_step) {
+      pad_flip_cuda(now, job.pad_flip, batches[0], stream.cuda_handle());
+      now = batches[0];
+    }
+    RandAugmentSource policy = job.policy;
+    for (policy.layer = 0; policy.layer < job.layers; ++policy.layer) {
+      const Out& next = batches[now.data == batches[0].data ? 1 : 0];
+      cuda::image_ops_cuda("Augmenter", policy, now, job.policy_warp, next, stream.cuda_handle());
+      now = next;
+    }
+    const auto images = ImageView<float>::packed(out.images.data(), job.shape, job.layout);
+    cutmix_normalise_cuda(now, job.mix, job.scale_shift, images, stream.cuda_handle());
+  }
+}
+
+void check_shape(const ImageShape& image) {
+  check(image.height >= 1 && image.width >= 1 && (image.channels == 1 || image.channels == 3),
+        "Augmenter: image is {}x{}x{} (height x width x channels), expected at least 1x1 and 1 or 3 channels",
+        image.height, image.width, image.channels);
+  check_area("Augmenter", "image", image);
+}
+
+std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
+                             std::int64_t pairs, Backend backend) {
+  const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
+  return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));
+}
+
+void check_batch(const char* function, const Augmenter::Batch& batch, const AugmenterOptions& options,
+                 const ImageShape& image, std::int64_t count, Stream stream) {
+  check(batch.images.backend() == stream.backend(), "{}: out is a batch of the {} backend, expected {} (the stream's)",
+        function, name(batch.images.backend()), name(stream.backend()));
+  check(count <= batch.capacity, "{}: {} images are wanted, expected at most {} (out's capacity)", function, count,
+        batch.capacity);
+  const ImageShape& s = batch.shape;
+  check(s.height == image.height && s.width == image.width && s.channels == image.channels &&
+            batch.layout == options.output_layout && batch.images.size() >= batch.capacity * image_bytes(image) &&
+            batch.weight_a.size() >= batch.capacity && batch.label_a.size() >= batch.capacity &&
+            batch.label_b.size() >= batch.capacity &&
+            batch.workspace.size() >=
+                workspace_bytes(options, image, batch.capacity, batch.capacity > 0 ? 1 : 0, stream.backend()),
+        "{}: out was made by another Augmenter, expected a batch of make_batch", function);
+}
+
+void check_call(const char* function, const char* argument, const In& in, std::span<const std::int64_t> sample_ids,
+                const ImageShape& image) {
+  check_image(function, argument, in);
+  check(in.height == image.height && in.width == image.width && in.channels == image.channels,
+        "{}: {} has images of {}x{}x{}, expected {}x{}x{} (height x width x channels)", function, argument, in.height,
+        in.width, in.channels, image.height, image.width, image.channels);
+  check(sample_ids.data() != nullptr || sample_ids.empty(), "{}: sample_ids is null, expected {} values", function,
+        sample_ids.size());
+}
+
+// `data_count`: 0, or the size of the data set that ids and labels refer to.
+void run(const AugmenterOptions& options, const In& in, std::span<const std::int64_t> sample_ids,
+         std::span<const std::int32_t> labels, std::int64_t data_count, RandomKey key, Augmenter::Batch& out,
+         Stream stream) {
+  const auto count = static_cast<std::int64_t>(sample_ids.size());
+  out.count = count;
+  out.shape.count = count;
+  if (count == 0) return;
+  const std::int64_t* ids = sample_ids.data();
+  Job job{.pad_flip = {.seed = key.seed,
+                       .epoch = key.epoch,
+                       .padding = options.pad_crop ? options.pad_crop->padding : 0,
+                       .fill = options.pad_crop ? options.pad_crop->fill : Colour{},
+                       .flip_probability = options.flip_probability,
+                       .ids = ids,
+                       .data_count = data_count},
+          .policy = {.plan = {}, .seed = key.seed, .epoch = key.epoch, .layer = 0, .ids = ids},
+          .policy_warp = {},
+          .mix = {.seed = key.seed,
+                  .epoch = key.epoch,
+                  .probability = options.mix ? options.mix->probability : 0.0f,
+                  .inverse_alpha = options.mix ? 1.0 / options.mix->alpha : 1.0,
+                  .inverse_area = 1.0 / static_cast<double>(in.height * in.width),
+                  .count = count,
+                  .width = static_cast<std::int32_t>(in.width),
+                  .height = static_cast<std::int32_t>(in.height),
+                  .ids = ids,
+                  .labels = labels.empty() ? nullptr : labels.data(),
+                  .label_count = data_count,
+                  .label_a = out.label_a.data(),
+                  .label_b = out.label_b.data(),
+                  .weight_a = out.weight_a.data()},
+          .scale_shift = scale_shift(options.normalise),
+          .shape = out.shape,
+          .layout = out.layout};
+  if (options.policy) {
+    job.policy.plan = rand_augment_plan(*options.policy, {in.height, in.width});
+    job.layers = options.policy->num_ops;
+    job.policy_warp = options.policy->warp;
+  }
+  if (stream.backend() == Backend::cuda) return run_cuda(job, in, out, stream);
+  run_cpu(job, in, out, options.mix.has_value());
+}
+
+}  // namespace
+
+Augmenter::Augmenter(const AugmenterOptions& options, const ImageShape& image) : options_(options), image_(image) {
+  check_shape(image);
+  if (options.pad_crop) {
+    check(options.pad_crop->padding >= 0 && options.pad_crop->padding <= kMostPadding,
+          "Augmenter: pad_crop.padding is {}, expected 0 to {}", options.pad_crop->padding, kMostPadding);
+  }
+  check(options.flip_probability >= 0 && options.flip_probability <= 1,
+        "Augmenter: flip_probability is {}, expected 0 to 1", options.flip_probability);
+  if (options.policy) {
+    check_rand_augment("Augmenter", *options.policy);
+    check_options("Augmenter", options.policy->warp);
+  }
+  if (options.mix) check_cutmix("Augmenter", *options.mix);
+  check_normalisation("Augmenter", options.normalise, image.channels);
+  check(options.output_layout == Layout::nhwc || options.output_layout == Layout::nchw,
+        "Augmenter: output_layout is {}, expected nhwc (0) or nchw (1)", static_cast<int>(options.output_layout));
+}
+
+Augmenter::Batch Augmenter::make_batch(std::int64_t capacity, Stream stream) const {
+  check(capacity >= 0, "Augmenter::make_batch: capacity is {}, expected at least 0", capacity);
+  Batch batch{.images = Buffer<float>(capacity * image_bytes(image_), stream),
+              .label_a = Buffer<std::int32_t>(capacity, stream),
+              .label_b = Buffer<std::int32_t>(capacity, stream),
+              .weight_a = Buffer<float>(capacity, stream),
+              .workspace = Buffer<std::byte>(
+                  workspace_bytes(options_, image_, capacity, ranges_wanted(capacity), stream.backend()), stream),
+              .capacity = capacity,
+              .count = 0,
+              .shape = image_,
+              .layout = options_.output_layout};
+  batch.shape.count = 0;
+  return batch;
+}
+
+void Augmenter::operator()(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                           std::span<const std::int32_t> labels, RandomKey key, Batch& out, Stream stream) const {
+  check_call("Augmenter", "in", in, sample_ids, image_);
+  check_span("Augmenter", "sample_ids", sample_ids, in.count);
+  if (!labels.empty()) check_span("Augmenter", "labels", labels, in.count);
+  check_batch("Augmenter", out, options_, image_, in.count, stream);
+  run(options_, in, sample_ids, labels, 0, key, out, stream);
+}
+
+void Augmenter::gather(ImageView<const std::uint8_t> data, std::span<const std::int64_t> sample_ids,
+                       std::span<const std::int32_t> data_labels, RandomKey key, Batch& out, Stream stream) const {
+  check_call("Augmenter::gather", "data", data, sample_ids, image_);
+  check(data.count > 0 || sample_ids.empty(), "Augmenter::gather: data has {} images, expected at least 1", data.count);
+  if (!data_labels.empty()) check_span("Augmenter::gather", "data_labels", data_labels, data.count);
+  check_batch("Augmenter::gather", out, options_, image_, static_cast<std::int64_t>(sample_ids.size()), stream);
+  run(options_, data, sample_ids, data_labels, data.count, key, out, stream);
+}
+
+}  // namespace leaven

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "kernels/augment/cutmix.hpp"
+#include "kernels/augment/normalise.hpp"
+
+// The last step of the pipeline, and the single operations cutmix and normalise: each output value is written once,
+// taken from the own image or, inside the box, from the partner's, and normalised or kept.
+namespace leaven::cuda {
+
+struct NoMix {
+  using Index = std::int64_t;  // of a group: the whole batch may count as one image
+  static constexpr bool kMixes = false;
+};
+
+struct CutMixer {
+  using Index = std::uint32_t;
+  static constexpr bool kMixes = true;
+  CutMixJob job;
+};
+
+struct Keep {
+  using Out = std::uint8_t;
+  __device__ std::uint8_t value(std::uint8_t v, int) const { return v; }
+};
+
+struct Normalise {
+  using Out = float;
+  ScaleShift p;
+  // (An index into the kernel's parameters would put them into local memory.)
+  __device__ float value(std::uint8_t v, int channel) const {
+    return normalise_value(v, channel == 0 ? p.scale[0] : (channel == 1 ? p.scale[1] : p.scale[2]),
+                           channel == 0 ? p.shift[0] : (channel == 1 ? p.shift[1] : p.shift[2]));
+  }
+};
+
+constexpr int kUnroll = 4;  // groups (what one thread moves at once) per thread, all loaded before the first is stored
+
+// One part of one image: blockIdx.x is the part; the blocks of a part, blockIdx.y, share the images.
+template <class Mix>
+struct Tile {
+  std::int64_t image;
+  std::int64_t partner;
+  typename Mix::Index first_group;  // of this thread; the next ones follow at distance blockDim.x
+  BoxPx box;
+};
+
+// Every thread of the block must come here: one of them draws the image's box for all and writes the image's labels.
+template <class Mix>
+__device__ Tile<Mix> start_tile(const Mix& mix, std::int64_t image) {
+  using Index = typename Mix::Index;
+  Tile<Mix> tile{image, image, static_cast<Index>(blockIdx.x) * (blockDim.x * kUnroll) + threadIdx.x, {}};
+  if constexpr (Mix::kMixes) {
+    __shared__ BoxPx box;
+    __syncthreads();  // nobody still reads the box of the tile before
+    if (threadIdx.x == 0) {
+      const CutMixDraw drawn = draw_cutmix(mix.job, image);
+      if (blockIdx.x == 0) write_labels(mix.job, image, drawn);
+      box = drawn.box;
+    }
+    __syncthreads();
+    tile.box = box;
+    tile.partner = partner_of(image, mix.job.count);
+  }
+  return tile;
+}
+
+// 4 * kWords bytes at once.
+template <int kWords>
+struct alignas(4 * kWords) Bytes {
+  std::uint32_t word[kWords];
+};
+
+// How the bytes of an image make rows: `height` rows follow each other, once per plane.
+struct Rows {
+  std::uint32_t row_bytes;
+  std::int32_t pixel_bytes;
+  std::int32_t height;
+};
+
+// The lower `count` bytes of a word, count clamped to 0 .. 4.
+__device__ inline std::uint32_t low_bytes(std::int32_t count) {
+  const std::int32_t clamped = count < 0 ? 0 : (count > 4 ? 4 : count);
+  return static_cast<std::uint32_t>((std::uint64_t{1} << (8 * clamped)) - 1);
+}
+
+// All bits of those of the 4 * kWords bytes from `offset` on that are inside the box. (Never in two planes: what
+// divides three planes divides one.)
+template <int kWords>
+__device__ Bytes<kWords> box_mask(const BoxPx& box, const Rows& rows, std::uint32_t offset) {
+  constexpr std::int32_t kSize = 4 * kWords;
+  Bytes<kWords> mask{};
+  const std::uint32_t row = offset / rows.row_bytes;
+  const auto row_bytes = static_cast<std::int32_t>(rows.row_bytes);
+  std::int32_t column = static_cast<std::int32_t>(offset - row * rows.row_bytes);
+  std::int32_t y = static_cast<std::int32_t>(row % static_cast<std::uint32_t>(rows.height));
+  for (std::int32_t begin = 0; begin < kSize && y < box.bottom; ++y) {
+    const std::int32_t end = min(kSize, begin + row_bytes - column);
+    if (y >= box.top) {
+      const std::int32_t from = max(begin, begin + box.left * rows.pixel_bytes - column);
+      const std::int32_t to = min(end, begin + box.right * rows.pixel_bytes - column);
+#pragma unroll
+      for (std::int32_t w = 0; w < kWords; ++w) mask.word[w] |= low_bytes(to - 4 * w) & ~low_bytes(from - 4 * w);
+    }
+    begin = end;
+    column = 0;
+  }
+  return mask;
+}
+
+// Group `index` of the own image, with the bytes inside the box replaced by the partner's.
+template <int kWords, class Mix>
+__device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index groups, typename Mix::Index index,
+                                    const Rows& rows, const Tile<Mix>& tile) {
+  Bytes<kWords> own = in[tile.image * static_cast<std::int64_t>(groups) + index];
+  if constexpr (Mix::kMixes) {
+    if (tile.box.left >= tile.box.right) return own;
+    const Bytes<kWords> mask = box_mask<kWords>(tile.box, rows, index * (4 * kWords));
+    std::uint32_t any = 0;
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) any |= mask.word[w];
+    if (any == 0) return own;
+    const Bytes<kWords> other = in[tile.partner * static_cast<std::int64_t>(groups) + index];
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) own.word[w] = (own.word[w] & ~mask.word[w]) | (other.word[w] & mask.word[w]);
+  }
+  return own;
+}
+
+__device__ inline std::uint8_t byte_of(std::uint32_t word, int i) { return static_cast<std::uint8_t>(word >> (8 * i)); }
+
+}  // namespace leaven::cuda

@@ -1,0 +1,175 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#if LEAVEN_WITH_CUDA
+#include <cuda_profiler_api.h>
+#include <cuda_runtime_api.h>
+#endif
+
+#include <leaven/augment.hpp>
+#include "tests/augment/augmenter_reference.hpp"
+#include "tests/support/backend.hpp"
+
+// Every allocation of this program is counted.
+namespace {
+std::atomic<long> allocations{0};
+void* counted(void* memory) {
+  ++allocations;
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes : 1)); }
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  const auto unit = static_cast<std::size_t>(alignment);
+  return counted(std::aligned_alloc(unit, (bytes / unit + 1) * unit));
+}
+// (The sanitizers would otherwise have their own of these two beside the ones above.)
+[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  ++allocations;
+  return std::malloc(bytes > 0 ? bytes : 1);
+}
+[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ++allocations;
+  const auto unit = static_cast<std::size_t>(alignment);
+  return std::aligned_alloc(unit, (bytes / unit + 1) * unit);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace leaven::test {
+namespace {
+
+using In = ImageView<const std::uint8_t>;
+
+TEST(AugmenterCpu, ACallAllocatesNothing) {
+  const Samples samples = make_samples({64, 28, 28, 1}, 0, 16);
+  for (const AugmenterOptions& options : some_options()) {
+    const Augmenter augment(options, samples.shape);
+    Augmenter::Batch batch = augment.make_batch(64, Stream::cpu());
+    const auto call = [&] {
+      augment(In::nhwc(samples.images.data(), samples.shape), samples.ids, samples.labels, {}, batch, Stream::cpu());
+      augment.gather(In::nhwc(samples.images.data(), samples.shape), samples.ids, samples.labels, {}, batch,
+                     Stream::cpu());
+    };
+    call();  // the pool's threads are created by the first call
+    const long before = allocations.load();
+    call();
+    EXPECT_EQ(allocations.load(), before);
+  }
+  EXPECT_GT(allocations.load(), 0);
+}
+
+// The single random operations, one after the other, from images to normalised floats.
+struct SingleCalls {
+  SingleCalls(const Samples& from, Stream on)
+      : shape(from.shape),
+        stream(on),
+        in(from.images, on),
+        augmented(shape.size(), on),
+        mixed(shape.size(), on),
+        normalised(shape.size(), on),
+        ids(from.ids, on),
+        labels(from.labels, on),
+        a(shape.count, on),
+        b(shape.count, on),
+        weight(shape.count, on),
+        workspace(rand_augment_workspace_bytes(shape, kPolicy), on) {}
+
+  void operator()() const {
+    const auto bytes = [&](const Buffer<std::uint8_t>& buffer) {
+      return ImageView<std::uint8_t>::nhwc(buffer.data(), shape);
+    };
+    rand_augment(In::nhwc(in.data(), shape), ids.cspan(), kPolicy, {.seed = 2}, bytes(augmented), workspace.span(),
+                 stream);
+    cutmix(bytes(augmented), ids.cspan(), labels.cspan(), {}, {.seed = 2}, bytes(mixed),
+           {.a = a.span(), .b = b.span(), .weight_a = weight.span()}, stream);
+    normalise(bytes(mixed), kImageNet, ImageView<float>::nchw(normalised.data(), shape), stream);
+  }
+  Result result() const {
+    return {normalised.to_host(stream), a.to_host(stream), b.to_host(stream), weight.to_host(stream)};
+  }
+
+  ImageShape shape;
+  Stream stream;
+  Buffer<std::uint8_t> in, augmented, mixed;
+  Buffer<float> normalised;
+  Buffer<std::int64_t> ids;
+  Buffer<std::int32_t> labels, a, b;
+  Buffer<float> weight;
+  Buffer<std::byte> workspace;
+};
+
+const AugmenterOptions kSameAsSingleCalls{
+    .policy = kPolicy, .mix = CutMixOptions{}, .normalise = kImageNet, .output_layout = Layout::nchw};
+
+TEST(RandomOperationsCpu, ACallAllocatesNothing) {
+  const Samples samples = make_samples({64, 32, 32, 3}, 0, 20);
+  const SingleCalls calls(samples, Stream::cpu());
+  calls();
+  const long before = allocations.load();
+  calls();
+  EXPECT_EQ(allocations.load(), before);
+  EXPECT_TRUE(calls.result() == expected(kSameAsSingleCalls, samples, {.seed = 2}));
+}
+
+#if LEAVEN_WITH_CUDA
+template <class Call>
+void capture_and_replay(cudaStream_t stream, const Call& call) {
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
+  call();
+  ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+  ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
+  ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
+  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
+// Capture refuses allocation, synchronisation and copies of pageable memory. An interpreter's count of the calls in the
+// marked region tells the same.
+TEST(AugmenterCuda, ACallCanBeCapturedInAGraphAndReplayed) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream stream(Backend::cuda);
+  const Samples samples = make_samples({40, 28, 28, 1}, 0, 17);
+  for (const AugmenterOptions& options : some_options()) {
+    const Augmenter augment(options, samples.shape);
+    const Buffer<std::uint8_t> in(samples.images, stream);
+    const Buffer<std::int64_t> ids(samples.ids, stream);
+    const Buffer<std::int32_t> labels(samples.labels, stream);
+    Augmenter::Batch batch = augment.make_batch(40, stream);
+    const In images = In::nhwc(in.data(), samples.shape);
+    capture_and_replay(Stream(stream).cuda_handle(),
+                       [&] { augment(images, ids.cspan(), labels.cspan(), {.seed = 2}, batch, stream); });
+    EXPECT_TRUE(to_host(batch, stream) == expected(options, samples, {.seed = 2}));
+
+    cudaProfilerStart();
+    augment(images, ids.cspan(), labels.cspan(), {.seed = 3}, batch, stream);
+    augment.gather(images, ids.cspan(), labels.cspan(), {.seed = 3}, batch, stream);
+    cudaProfilerStop();
+    EXPECT_TRUE(to_host(batch, stream) == expected(options, samples, {.seed = 3}));
+  }
+}
+
+TEST(RandomOperationsCuda, ACallCanBeCapturedInAGraphAndReplayed) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream stream(Backend::cuda);
+  const Samples samples = make_samples({20, 32, 32, 3}, 0, 21);
+  const SingleCalls calls(samples, stream);
+  capture_and_replay(Stream(stream).cuda_handle(), calls);
+  EXPECT_TRUE(calls.result() == expected(kSameAsSingleCalls, samples, {.seed = 2}));
+  cudaProfilerStart();
+  calls();
+  cudaProfilerStop();
+}
+#endif
+
+}  // namespace
+}  // namespace leaven::test
