@@ -27,7 +27,8 @@ struct alignas(64) Lanes {
 LEAVEN_HD void fill(Lanes& lanes, float value) { LEAVEN_EACH_LANE(r) lanes.v[r] = value; }
 
 // In a fixed order.
-LEAVEN_HD float lane_sum(Lanes lanes) {
+LEAVEN_HD float lane_sum(const Lanes& values) {
+  Lanes lanes = values;
   for (int half = kLanes / 2; half > 0; half /= 2) {
     for (int r = 0; r < half; ++r) lanes.v[r] += lanes.v[r + half];
   }

@@ -18,6 +18,18 @@ struct HardSums {
   float unmasked_gaps = 0;
 };
 
+LEAVEN_HD float hard_exponential(float gap) { return exp_over({-gap, 0.0f}, Temperature{}); }
+
+// A class with its weight in dense targets (0 with labels), in one go.
+LEAVEN_HD void add_class(HardSums& sums, float logit, float max, float weight, float exponential) {
+  const bool unmasked = logit != -kInfinity;
+  sums.exponentials += exponential;
+  sums.unmasked += unmasked ? 1.0f : 0.0f;
+  sums.unmasked_gaps += unmasked ? max - logit : 0.0f;
+  sums.mass += weight;
+  sums.target_gaps += weighted_gap(weight, max - logit);
+}
+
 struct HardRow {
   float loss = 0;     // times hard_weight
   float softmax = 0;  // factor of exp(-gap)
@@ -38,6 +50,12 @@ LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float
   row.target = factor * (1.0f - smoothing);
   row.spread = x.unmasked > 0.0f ? factor * smoothing * x.mass / x.unmasked : 0.0f;
   return row;
+}
+
+// One class of the gradient, added to `value`. `weight` is that of the target, `exponential` hard_exponential.
+LEAVEN_HD float hard_gradient(const HardRow& row, float exponential, float weight, float logit, float value) {
+  const float spread = logit != -kInfinity ? row.spread : 0.0f;
+  return mul_add(row.softmax, exponential, value) - row.target * weight - spread;
 }
 
 }  // namespace leaven

@@ -20,9 +20,8 @@ struct TargetParams {
 // What one call leaves in its workspace until the end of the call. All zero between calls.
 struct LossWorkspace {
   std::int32_t valid;      // rows, counted before the losses (mean over valid rows)
-  std::int32_t counted;    // rows, counted beside the losses (for out.valid_rows)
   std::uint32_t finished;  // blocks
-  std::uint32_t unused[13];
+  std::uint32_t unused[14];
 };
 struct LossPartial {
   float loss;

@@ -18,7 +18,7 @@ struct RowTarget {
   std::int32_t valid = 0;  // 1: not ignored
 };
 
-LEAVEN_HD bool is_good_weight(float weight) { return weight >= 0.0f && weight <= std::numeric_limits<float>::max(); }
+LEAVEN_HD bool is_good_weight(float weight) { return weight >= 0.0f && weight < kInfinity; }
 
 // weight CE(a) + (1 - weight) CE(b). Decided by labels and weights alone; without branches, for vector loops. A bad
 // label or weight makes the whole row an ignored one.
