@@ -1,13 +1,17 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <random>
 #include <utility>
 #include <vector>
 
+#include <leaven/cpu.hpp>
 #include <leaven/loss.hpp>
 #include "tests/reference/loss_reference.hpp"
 #include "tests/support/backend.hpp"
