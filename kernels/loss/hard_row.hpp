@@ -46,7 +46,7 @@ LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float
   const float factor = counts ? hard_weight * scale : 0.0f;
   HardRow row;
   row.loss = counts ? weighted_gap(hard_weight, loss) : 0.0f;
-  row.softmax = factor * x.mass * inverse_sum(x.exponentials);
+  row.softmax = x.exponentials == 0.0f ? 0.0f : factor * x.mass / x.exponentials;
   row.target = factor * (1.0f - smoothing);
   row.spread = x.unmasked > 0.0f ? factor * smoothing * x.mass / x.unmasked : 0.0f;
   return row;
@@ -55,7 +55,7 @@ LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float
 // One class of the gradient, added to `value`. `weight` is that of the target, `exponential` hard_exponential.
 LEAVEN_HD float hard_gradient(const HardRow& row, float exponential, float weight, float logit, float value) {
   const float spread = logit != -kInfinity ? row.spread : 0.0f;
-  return mul_add(row.softmax, exponential, value) - row.target * weight - spread;
+  return mul_add(row.softmax, exponential, -(row.target * weight)) - spread + value;
 }
 
 }  // namespace leaven
