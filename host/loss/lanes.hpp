@@ -48,20 +48,28 @@ LEAVEN_HD void for_each_block(std::int64_t groups, Body&& body) {
 }
 LEAVEN_HD void add(Lanes& sum, const Lanes& part) { LEAVEN_EACH_LANE(r) sum.v[r] += part.v[r]; }
 
+// to_i[j] = from.row[j][at + i]
+struct FourRows {
+  const float* row[4];
+};
 #if defined(__SSE__)
-LEAVEN_HD void transpose_4x4(const float* const from[4], float* const to[4]) {
-  __m128 a = _mm_loadu_ps(from[0]), b = _mm_loadu_ps(from[1]), c = _mm_loadu_ps(from[2]), d = _mm_loadu_ps(from[3]);
+LEAVEN_HD void transpose_4x4(const FourRows& from, std::int64_t at, float* to0, float* to1, float* to2, float* to3) {
+  __m128 a = _mm_loadu_ps(from.row[0] + at);
+  __m128 b = _mm_loadu_ps(from.row[1] + at);
+  __m128 c = _mm_loadu_ps(from.row[2] + at);
+  __m128 d = _mm_loadu_ps(from.row[3] + at);
   _MM_TRANSPOSE4_PS(a, b, c, d);
-  _mm_storeu_ps(to[0], a);
-  _mm_storeu_ps(to[1], b);
-  _mm_storeu_ps(to[2], c);
-  _mm_storeu_ps(to[3], d);
+  _mm_storeu_ps(to0, a);
+  _mm_storeu_ps(to1, b);
+  _mm_storeu_ps(to2, c);
+  _mm_storeu_ps(to3, d);
 }
 #else
-LEAVEN_HD void transpose_4x4(const float* const from[4], float* const to[4]) {
+LEAVEN_HD void transpose_4x4(const FourRows& from, std::int64_t at, float* to0, float* to1, float* to2, float* to3) {
+  float* const to[4] = {to0, to1, to2, to3};
   float values[4][4];
   for (int i = 0; i < 4; ++i) {
-    for (int j = 0; j < 4; ++j) values[j][i] = from[i][j];
+    for (int j = 0; j < 4; ++j) values[j][i] = from.row[i][at + j];
   }
   for (int i = 0; i < 4; ++i) {
     for (int j = 0; j < 4; ++j) to[i][j] = values[i][j];
@@ -69,24 +77,34 @@ LEAVEN_HD void transpose_4x4(const float* const from[4], float* const to[4]) {
 }
 #endif
 
+// body(c) for blocks of four columns; the last one may overlap its predecessor.
+template <class Body>
+LEAVEN_HD void for_each_four(std::int64_t columns, Body&& body) {
+  std::int64_t c = 0;
+  for (; c + 4 <= columns; c += 4) body(c);
+  if (c < columns) body(columns - 4);
+}
+
 // tile[c * 16 + r] = from[r * stride + c]. Rows behind the last one repeat it.
 LEAVEN_HD void load_tile(float* tile, const float* from, std::int64_t stride, int rows, std::int64_t columns) {
+  const float* next = from;
+  const float* const last = from + (rows - 1) * stride;
   for (int r = 0; r < kLanes; r += 4) {
-    const float* row[4];
-    for (int i = 0; i < 4; ++i) row[i] = from + (r + i < rows ? r + i : rows - 1) * stride;
+    FourRows source;
+    for (int i = 0; i < 4; ++i) {
+      source.row[i] = next;
+      next += next < last ? stride : 0;
+    }
     if (columns < 4) {
       for (std::int64_t c = 0; c < columns; ++c) {
-        for (int i = 0; i < 4; ++i) tile[c * kLanes + r + i] = row[i][c];
+        for (int i = 0; i < 4; ++i) tile[c * kLanes + r + i] = source.row[i][c];
       }
       continue;
     }
-    for (std::int64_t step = 0; step < columns; step += 4) {
-      const std::int64_t c = step + 4 <= columns ? step : columns - 4;  // the last block may overlap its predecessor
-      const float* const source[4] = {row[0] + c, row[1] + c, row[2] + c, row[3] + c};
-      float* const target[4] = {tile + c * kLanes + r, tile + (c + 1) * kLanes + r, tile + (c + 2) * kLanes + r,
-                                tile + (c + 3) * kLanes + r};
-      transpose_4x4(source, target);
-    }
+    for_each_four(columns, [&](std::int64_t c) {
+      float* to = tile + c * kLanes + r;
+      transpose_4x4(source, c, to, to + kLanes, to + 2 * kLanes, to + 3 * kLanes);
+    });
   }
 }
 
@@ -99,14 +117,15 @@ LEAVEN_HD void store_tile(float* to, std::int64_t stride, const float* tile, int
       }
       continue;
     }
-    for (std::int64_t step = 0; step < columns; step += 4) {
-      const std::int64_t c = step + 4 <= columns ? step : columns - 4;
-      const float* const source[4] = {tile + c * kLanes + r, tile + (c + 1) * kLanes + r, tile + (c + 2) * kLanes + r,
-                                      tile + (c + 3) * kLanes + r};
-      float* const target[4] = {to + r * stride + c, to + (r + 1) * stride + c, to + (r + 2) * stride + c,
-                                to + (r + 3) * stride + c};
-      transpose_4x4(source, target);
-    }
+    float* const row0 = to + r * stride;
+    float* const row1 = row0 + stride;
+    float* const row2 = row1 + stride;
+    float* const row3 = row2 + stride;
+    for_each_four(columns, [&](std::int64_t c) {
+      const float* from = tile + c * kLanes + r;
+      transpose_4x4({{from, from + kLanes, from + 2 * kLanes, from + 3 * kLanes}}, 0, row0 + c, row1 + c, row2 + c,
+                    row3 + c);
+    });
   }
 }
 

@@ -5,6 +5,11 @@
 namespace leaven::LEAVEN_ISA {
 namespace {
 
+template <TargetKind kKind>
+struct Constant {
+  static constexpr TargetKind value = kKind;
+};
+
 struct HardLaneSums {
   Lanes exponentials, mass, target_gaps, unmasked, unmasked_gaps;
 };
@@ -62,15 +67,23 @@ void find_sums(const LossParams& p, const LossUnit& u, Scratch& x, RowSums& sums
   }
 }
 
-// Label targets: their mass and the gaps of their logits.
-void add_labels(const LossParams& p, const LossUnit& u, RowSums& sums) {
-  const bool mixed = p.targets.b != nullptr;
-  Lanes gap_a, gap_b{};
-  LEAVEN_EACH_LANE(r) {
-    const float* logits = p.student + u.row_of(r) * p.student_stride;
-    gap_a.v[r] = sums.references.student_max.v[r] - logits[u.targets.a[r]];
-    if (mixed) gap_b.v[r] = sums.references.student_max.v[r] - logits[u.targets.b[r]];
+// max - logit of one label per lane.
+Lanes label_gaps(const LossParams& p, const LossUnit& u, const Scratch& x, const Lanes& max,
+                 const std::int32_t* labels) {
+  Lanes logits;
+  if (u.tile) {
+    LEAVEN_EACH_LANE(r) logits.v[r] = x.student[std::int64_t{labels[r]} * kLanes + r];
+  } else {
+    fill(logits, p.student[u.row * p.student_stride + labels[0]]);  // perhaps of another chunk
   }
+  LEAVEN_EACH_LANE(r) logits.v[r] = max.v[r] - logits.v[r];
+  return logits;
+}
+
+// Label targets: their mass and the gaps of their logits.
+void add_labels(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums) {
+  const Lanes gap_a = label_gaps(p, u, x, sums.references.student_max, u.targets.a);
+  const Lanes gap_b = p.targets.b != nullptr ? label_gaps(p, u, x, sums.references.student_max, u.targets.b) : Lanes{};
   const Lanes weight_a = u.targets.weight_a;
   const Lanes weight_b = u.targets.weight_b;
   LEAVEN_EACH_LANE(r) {
@@ -79,17 +92,17 @@ void add_labels(const LossParams& p, const LossUnit& u, RowSums& sums) {
   }
 }
 
-HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, RowSums& sums, float scale) {
-  if (p.targets.soft == nullptr) add_labels(p, u, sums);
+HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums, float scale) {
+  if (p.targets.soft == nullptr) add_labels(p, u, x, sums);
   const HardLaneSums local = sums.hard;
   const Lanes valid = u.targets.valid;
   const float smoothing = p.targets.smoothing;
   const float weight = p.hard_weight;
   HardLanes lanes;
   LEAVEN_EACH_LANE(r) {
-    const HardSums x{local.exponentials.v[r], local.mass.v[r], local.target_gaps.v[r], local.unmasked.v[r],
-                     local.unmasked_gaps.v[r]};
-    const HardRow row = hard_row(x, valid.v[r] != 0.0f, smoothing, weight, scale);
+    const HardSums all{local.exponentials.v[r], local.mass.v[r], local.target_gaps.v[r], local.unmasked.v[r],
+                       local.unmasked_gaps.v[r]};
+    const HardRow row = hard_row(all, valid.v[r] != 0.0f, smoothing, weight, scale);
     lanes.loss.v[r] = row.loss;
     lanes.softmax.v[r] = row.softmax;
     lanes.target.v[r] = row.target;
@@ -160,21 +173,28 @@ template <bool kHard, bool kSoft>
 void write_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, const SoftLanes& soft,
                     const HardLanes& hard, Scratch& x) {
   float* const gradient = x.delta;  // no longer needed
-  combine_gradient<kHard, kSoft>(x.shift, x.q, x.exponential, gradient, chunk.groups, soft, hard);
-  const bool dense = kHard && p.targets.soft != nullptr;
-  if (dense) subtract_dense(x.dense, gradient, chunk.groups, hard.target);
-  if (kHard && p.targets.smoothing > 0.0f) subtract_spread(x.student, gradient, chunk.groups, hard.spread);
-  store(p.gradient, p.gradient_stride, gradient, u, chunk);
-  if (!kHard || dense) return;
-  const auto subtract = [&](const std::int32_t* labels, const Lanes& weights) {
-    for (int r = 0; r < u.rows; ++r) {
-      const std::int64_t label = labels[r];
-      if (weights.v[r] == 0.0f || label < chunk.first || label >= chunk.first + chunk.columns) continue;
-      p.gradient[(u.row + r) * p.gradient_stride + label] -= hard.target.v[r] * weights.v[r];
-    }
+  const TargetLanes& targets = u.targets;
+  const GradientSources from{x.shift,   x.q,       x.exponential,    x.dense,
+                             targets.a, targets.b, targets.weight_a, targets.weight_b};
+  std::int32_t columns[kLanes];
+  LEAVEN_EACH_LANE(r) columns[r] = static_cast<std::int32_t>(chunk.first) + (u.tile ? 0 : r);
+  const auto combine = [&](auto kind) {
+    combine_gradient<decltype(kind)::value, kSoft>(from, gradient, chunk.groups, soft, hard, columns,
+                                                   u.tile ? 1 : kLanes);
   };
-  subtract(u.targets.a, u.targets.weight_a);
-  if (p.targets.b != nullptr) subtract(u.targets.b, u.targets.weight_b);
+  if constexpr (!kHard) {
+    combine(Constant<TargetKind::none>{});
+  } else {
+    if (p.targets.soft != nullptr) {
+      combine(Constant<TargetKind::dense>{});
+    } else if (p.targets.b != nullptr) {
+      combine(Constant<TargetKind::two_labels>{});
+    } else {
+      combine(Constant<TargetKind::one_label>{});
+    }
+    if (p.targets.smoothing > 0.0f) subtract_spread(x.student, gradient, chunk.groups, hard.spread);
+  }
+  store(p.gradient, p.gradient_stride, gradient, u, chunk);
 }
 
 // Sums are NaN where a logit is NaN or +inf.
@@ -212,11 +232,11 @@ std::uint32_t process(const LossParams& p, float scale, LossUnit& u, Scratch& x,
   std::uint32_t status = kHard ? find_targets(p, u, x) : 0u;
   RowSums sums;
   find_sums<kHard, kSoft>(p, u, x, sums);
-  HardLanes hard;
-  SoftLanes soft;
+  HardLanes hard{};
+  SoftLanes soft{};
   losses = Lanes{};
   if constexpr (kHard) {
-    hard = find_hard_rows(p, u, sums, scale);
+    hard = find_hard_rows(p, u, x, sums, scale);
     losses = hard.loss;
   }
   if constexpr (kSoft) {

@@ -191,20 +191,51 @@ struct HardLanes {
   Lanes loss, softmax, target, spread;
 };
 
-// gradient = soft_factor (shift - q * sum_shift) + softmax * exponential: what both parts give at every class.
-template <bool kHard, bool kSoft>
-void combine_gradient(const float* __restrict shift, const float* __restrict q, const float* __restrict exponential,
-                      float* __restrict gradient, std::int64_t groups, const SoftLanes& soft, const HardLanes& hard) {
-  const Lanes sum_shift = soft.shift_t;
-  const Lanes residual = soft.residual;
-  const Lanes soft_factor = soft.factor;
-  const Lanes hard_factor = hard.softmax;
+// What the gradient is made of. The hard part's targets are labels, or weights where `dense` is not null.
+struct GradientSources {
+  const float* shift;  // of the soft part, as q
+  const float* q;
+  const float* exponential;  // of the hard part
+  const float* dense;
+  const std::int32_t* labels_a;
+  const std::int32_t* labels_b;
+  Lanes weight_a, weight_b;
+};
+enum class TargetKind { none, one_label, two_labels, dense };
+
+// gradient = soft_factor (shift - q ...) + softmax * exponential - target * weight. `column` is that of each lane in
+// the first group, `step` the way to the next group.
+template <TargetKind kTargets, bool kSoft>
+void combine_gradient(const GradientSources& from, float* __restrict gradient, std::int64_t groups,
+                      const SoftLanes& soft, const HardLanes& hard, const std::int32_t* first_columns,
+                      std::int32_t step) {
+  const float* __restrict shift = from.shift;
+  const float* __restrict q = from.q;
+  const float* __restrict exponential = from.exponential;
+  const float* __restrict dense = from.dense;
+  const Lanes sum_shift = soft.shift_t, residual = soft.residual, soft_factor = soft.factor;
+  const Lanes softmax = hard.softmax, target = hard.target, weight_a = from.weight_a, weight_b = from.weight_b;
+  std::int32_t column[kLanes], a[kLanes], b[kLanes];
+  LEAVEN_EACH_LANE(r) column[r] = first_columns[r];
+  LEAVEN_EACH_LANE(r) a[r] = from.labels_a[r];
+  LEAVEN_EACH_LANE(r) b[r] = from.labels_b[r];
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
     LEAVEN_EACH_LANE(r) {
       float value = 0.0f;
-      if constexpr (kSoft)
+      if constexpr (kSoft) {
         value = soft_factor.v[r] * soft_gradient(shift[i + r], q[i + r], sum_shift.v[r], residual.v[r]);
-      if constexpr (kHard) value = mul_add(hard_factor.v[r], exponential[i + r], value);
+      }
+      if constexpr (kTargets != TargetKind::none) {
+        float weight = 0.0f;
+        if constexpr (kTargets == TargetKind::dense) {
+          weight = dense[i + r];
+        } else {
+          weight = column[r] == a[r] ? weight_a.v[r] : 0.0f;
+          if constexpr (kTargets == TargetKind::two_labels) weight += column[r] == b[r] ? weight_b.v[r] : 0.0f;
+          column[r] += step;
+        }
+        value += hard_gradient(softmax.v[r], exponential[i + r], target.v[r], weight);
+      }
       gradient[i + r] = value;
     }
   }
@@ -214,14 +245,6 @@ void subtract_spread(const float* __restrict s, float* __restrict gradient, std:
   const Lanes local = spread;
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
     LEAVEN_EACH_LANE(r) gradient[i + r] -= s[i + r] != -kInfinity ? local.v[r] : 0.0f;
-  }
-}
-
-void subtract_dense(const float* __restrict weights, float* __restrict gradient, std::int64_t groups,
-                    const Lanes& factor) {
-  const Lanes local = factor;
-  for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) gradient[i + r] -= local.v[r] * weights[i + r];
   }
 }
 

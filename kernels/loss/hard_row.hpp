@@ -52,10 +52,10 @@ LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float
   return row;
 }
 
-// One class of the gradient, added to `value`. `weight` is that of the target, `exponential` hard_exponential.
-LEAVEN_HD float hard_gradient(const HardRow& row, float exponential, float weight, float logit, float value) {
-  const float spread = logit != -kInfinity ? row.spread : 0.0f;
-  return mul_add(row.softmax, exponential, -(row.target * weight)) - spread + value;
+// Factor times (softmax - target) at one class, but for the spread of label smoothing. `exponential` is
+// hard_exponential, `weight` that of the target.
+LEAVEN_HD float hard_gradient(float softmax, float exponential, float target, float weight) {
+  return mul_add(softmax, exponential, -(target * weight));
 }
 
 }  // namespace leaven

@@ -146,7 +146,8 @@ __device__ void write_gradient(const LossParams& p, const LossAlignment& aligned
       if constexpr (kSoft) value = soft.factor * mul_add(-x.teacher[i], soft.residual, x.shift[i]);
       if constexpr (kHard) {
         const float weight = dense ? weights.v[j] : label_weight(target, column + j);
-        value = hard_gradient(hard, x.hard[i], weight, logits.v[j], value);
+        value += hard_gradient(hard.softmax, x.hard[i], hard.target, weight);
+        value -= logits.v[j] != -kInfinity ? hard.spread : 0.0f;
       }
       gradient.v[j] = value;
     }

@@ -123,7 +123,8 @@ __device__ void write_wide_gradient(const WideRow<kHard, kSoft>& row, const Hard
       }
       if constexpr (kHard) {
         const float weight = p.targets.soft != nullptr ? weights.v[j] : label_weight(row.target, column + j);
-        value = hard_gradient(hard, hard_exponential(max - s.v[j]), weight, s.v[j], value);
+        value += hard_gradient(hard.softmax, hard_exponential(max - s.v[j]), hard.target, weight);
+        value -= s.v[j] != -kInfinity ? hard.spread : 0.0f;
       }
       gradient.v[j] = value;
     }
