@@ -82,8 +82,9 @@ void global_average_pool_forward_cuda(std::int64_t batch, std::int64_t pixels, s
 void global_average_pool_backward_cuda(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* dy,
                                        float* dx, CUstream_st* stream);
 
-// Element i of step `step` is dropped by the draw (seed, step, id = i / 4, word i % 4): kept ones are scaled by 1 / (1
-// - probability). Backward draws the same again: nothing is stored. slot_offset separates several dropout layers.
+// Element i is decided by word i % 4 of the draw (seed, step, id = i / 4, slot = dropout + layer): kept where uniform01
+// >= probability and then scaled by 1 / (1 - probability), otherwise 0. Backward draws the same again: nothing is
+// stored. `layer` separates the dropout layers of a network. Shared with the CPU: kernels/nn/dropout.hpp.
 struct DropoutDraw {
   std::uint64_t seed;
   std::uint32_t step;
