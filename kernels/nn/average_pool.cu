@@ -21,7 +21,7 @@ struct PixelMean : PlainSum<kSumWidth> {
 
 template <int kMapWidth>
 struct SpreadMean {
-  static constexpr int kWidth = kMapWidth;
+  static constexpr int kWidth = kMapWidth, kBatch = 4;
   using Row = Pack<kWidth>;
 
   const float* dy;

@@ -27,7 +27,7 @@ struct Scaling {
 
 template <int kMapWidth>
 struct Normalise {
-  static constexpr int kWidth = kMapWidth;
+  static constexpr int kWidth = kMapWidth, kBatch = 4;
   using Row = Pack<kWidth>;
 
   BatchNormState state;
@@ -63,7 +63,7 @@ struct Normalise {
 // statistics.
 template <int kMapWidth>
 struct NormaliseGradient {
-  static constexpr int kWidth = kMapWidth;
+  static constexpr int kWidth = kMapWidth, kBatch = 4;
   struct Row {
     Pack<kWidth> x, y, dy;
   };
@@ -144,9 +144,9 @@ void batch_norm_forward_train_cuda(std::int64_t pixels, std::int64_t channels, c
     const ColumnGrid grid = ColumnGrid::of_sum(pixels, channels, width(), kMostChunks);
     float* means = reinterpret_cast<float*>(workspace);
     float* deviations = means + grid.chunks() * channels;
-    launch_columns(function, column_sum_kernel<MomentsOfPixels<width()>>, {x, means, deviations, channels}, grid,
+    launch_columns(function, column_sum_kernel<MomentsOfPixels<width()>>, {x, means, deviations, channels, {}}, grid,
                    stream);
-    launch_columns(function, column_sum_kernel<MomentsOfChunks>, {means, deviations, grid, state, momentum, epsilon},
+    launch_columns(function, column_sum_kernel<MomentsOfChunks>, {x, means, deviations, grid, state, momentum, epsilon},
                    ColumnGrid::of_sum(grid.chunks(), channels, 1, 1), stream);
   });
   normalise(function, pixels, channels, x, state, Statistics::of_batch, epsilon, relu, y, stream);

@@ -9,7 +9,8 @@
 namespace leaven::nn {
 
 // Count, mean and sum of squared deviations: merged after Chan, Golub and LeVeque, "Updating formulae and a pairwise
-// algorithm for computing sample variances", 1979. No cancellation, however far the mean is from 0.
+// algorithm for computing sample variances", 1979. Means are relative to the channel's first pixel: near it no digits
+// are lost to a distant mean, and where it is an outlier the merging still cancels nothing.
 template <int kWidth>
 struct Moments {
   float count;
@@ -39,8 +40,9 @@ struct MomentsOfPixels {
   float* means;
   float* deviations;
   std::int64_t channels;
+  Pack<kWidth> origin;
 
-  __device__ void start(std::int64_t) {}
+  __device__ void start(std::int64_t channel) { origin = load_pack<kWidth>(x + channel); }
   __device__ Row load(std::int64_t row, std::int64_t channel) const {
     return load_pack<kWidth>(x + row * channels + channel);
   }
@@ -51,10 +53,10 @@ struct MomentsOfPixels {
 #pragma unroll
     for (int c = 0; c < kWidth; ++c) {
 #pragma unroll
-      for (int i = 0; i < kRows; ++i) mean[c] += rows[i].at[c] * (1.0f / kRows);
+      for (int i = 0; i < kRows; ++i) mean[c] += (rows[i].at[c] - origin.at[c]) * (1.0f / kRows);
 #pragma unroll
       for (int i = 0; i < kRows; ++i) {
-        const float delta = rows[i].at[c] - mean[c];
+        const float delta = rows[i].at[c] - origin.at[c] - mean[c];
         deviation[c] = fmaf(delta, delta, deviation[c]);
       }
     }
@@ -77,6 +79,7 @@ struct MomentsOfChunks {
   using State = Moments<1>;
   using Row = Moments<1>;
 
+  const float* x;
   const float* means;
   const float* deviations;
   ColumnGrid pixels;
@@ -100,11 +103,12 @@ struct MomentsOfChunks {
   __device__ void finish(std::int64_t, std::int64_t channel, const State& state) const {
     const float variance = state.deviation[0] / state.count;
     const float unbiased = state.deviation[0] / fmaxf(state.count - 1.0f, 1.0f);
-    batch_norm.saved_mean[channel] = state.mean[0];
+    const float mean = x[channel] + state.mean[0];
+    batch_norm.saved_mean[channel] = mean;
     batch_norm.saved_inv_std[channel] = 1.0f / sqrtf(variance + epsilon);
     float& running_mean = batch_norm.running_mean[channel];
     float& running_variance = batch_norm.running_variance[channel];
-    running_mean = fmaf(momentum, state.mean[0] - running_mean, running_mean);
+    running_mean = fmaf(momentum, mean - running_mean, running_mean);
     running_variance = fmaf(momentum, unbiased - running_variance, running_variance);
   }
 };

@@ -91,10 +91,10 @@ __global__ void __launch_bounds__(kColumnThreads) column_sum_kernel(Sum sum, con
 // What: a map over a matrix with constants per column, loaded once per thread.
 // Who, traffic: as above; each element read once and written once. Limits: none.
 //
-// Map has: kWidth, Row, start(column), load(row, column), store(row, column, loaded).
+// Map has: kWidth, kBatch (rows in flight), Row, start(column), load(row, column), store(row, column, loaded).
 template <class Map>
 __global__ void __launch_bounds__(kColumnThreads) column_map_kernel(Map map, const ColumnGrid grid) {
-  constexpr int kBatch = 4;
+  constexpr int kBatch = Map::kBatch;
   const ColumnPlace place(grid, Map::kWidth);
   if (place.column >= grid.columns) return;
   map.start(place.column);

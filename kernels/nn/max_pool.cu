@@ -43,7 +43,7 @@ struct Windows {
 // As a map over columns: rows are the windows (of the output), columns the channels.
 template <int kWindow, int kMapWidth>
 struct MaxPool {
-  static constexpr int kWidth = kMapWidth;
+  static constexpr int kWidth = kMapWidth, kBatch = 2;
   struct Row {
     Pack<kWidth> best;
     unsigned positions;
@@ -85,7 +85,7 @@ struct MaxPool {
 // Rows are the windows that cover the input, those cut off by its edge as well: there the gradient is 0.
 template <int kWindow, int kMapWidth>
 struct MaxPoolGradient {
-  static constexpr int kWidth = kMapWidth;
+  static constexpr int kWidth = kMapWidth, kBatch = 4;
   struct Row {
     Pack<kWidth> gradient;
     unsigned positions;
