@@ -22,18 +22,18 @@ struct ColumnGrid {
   // At least one: the sum of no rows is 0.
   std::int64_t chunks() const { return std::max<std::int64_t>(1, (rows + chunk_rows - 1) / chunk_rows); }
 
-  // For sums: chunks of at least 8 rows per thread and at most `most_chunks` of them. A function of the sizes alone, so
-  // that sums have the same order on every GPU.
-  static ColumnGrid of_sum(std::int64_t rows, std::int64_t columns, int width, std::int64_t most_chunks) {
-    ColumnGrid grid = of_map(rows, columns, width);
-    grid.chunk_rows = std::max(2 * grid.chunk_rows, (rows + most_chunks - 1) / most_chunks);
-    return grid;
-  }
-  // For maps: 4 rows per thread.
-  static ColumnGrid of_map(std::int64_t rows, std::int64_t columns, int width) {
+  // For maps: `thread_rows` rows per thread, which pay for the loading of its columns' constants.
+  static ColumnGrid of_map(std::int64_t rows, std::int64_t columns, int width, int thread_rows = 8) {
     int lanes = 1;
     while (lanes < 32 && lanes * width < columns) lanes *= 2;
-    return {rows, columns, kColumnThreads / lanes * 4, lanes};
+    return {rows, columns, kColumnThreads / lanes * thread_rows, lanes};
+  }
+  // For sums: at most `most_chunks` of them besides. A function of the sizes alone, so that sums have the same order on
+  // every GPU.
+  static ColumnGrid of_sum(std::int64_t rows, std::int64_t columns, int width, std::int64_t most_chunks) {
+    ColumnGrid grid = of_map(rows, columns, width);
+    grid.chunk_rows = std::max(grid.chunk_rows, (rows + most_chunks - 1) / most_chunks);
+    return grid;
   }
 };
 

@@ -36,11 +36,9 @@ void conv_backward_data_cuda(const ConvShape& shape, const float* dy, const floa
     source.origin_row = static_cast<int>(row.output);
     source.origin_column = static_cast<int>(column.output);
     source.direction = -1;
-    const WeightMatrix weights{.data = w + (phase / stride * kernel + phase % stride) * in,
-                               .tap_row_stride = stride * kernel * in,
-                               .tap_column_stride = stride * in,
-                               .channel_stride = kernel * kernel * in,
-                               .column_stride = 1};
+    source.weight_strides = {
+        .tap_row = stride * kernel * in, .tap_column = stride * in, .channel = kernel * kernel * in};
+    const float* first_tap = w + (phase / stride * kernel + phase % stride) * in;
     const OutputMap out{.tile = tile,
                         .height = shape.in_height,
                         .width = shape.in_width,
@@ -48,7 +46,8 @@ void conv_backward_data_cuda(const ConvShape& shape, const float* dy, const floa
                         .origin_row = static_cast<int>(row.first),
                         .origin_column = static_cast<int>(column.first)};
     launch_conv_gather<Contiguous::across_k>(
-        "conv_backward_data", {PixelGrid(shape.batch, row.count, column.count), source, weights, out}, by_four, stream);
+        "conv_backward_data", {PixelGrid(shape.batch, row.count, column.count), source, first_tap, 1, out}, by_four,
+        stream);
   }
 }
 

@@ -20,33 +20,44 @@ struct ConvWeights {
 };
 
 // dy as [output channel][pixel of the split].
-struct GradientOperand {
+struct GradientRows {
+  static constexpr Contiguous kContiguous = Contiguous::across_k;
   const float* data;
-  int channels, first_channel, pixels;
+  int channels, first_channel;
+  unsigned pixels;
 
-  __device__ int across(int row) const { return first_channel + row; }
-  __device__ int along(int k) const { return k; }
-  template <int kWidth>
-  __device__ void fetch(int channel, int pixel, float (&values)[kWidth]) const {
-    fetch_or_zero(channel < channels && pixel < pixels, data + (std::int64_t{pixel} * channels + channel), values);
+  __device__ Place across(unsigned row) const {
+    const int channel = first_channel + static_cast<int>(row);
+    return {channel, channel < channels};
+  }
+  __device__ Place place(const Place& channel, unsigned pixel, const PatchOrigin&) const {
+    return {channel.offset + static_cast<int>(pixel) * channels, channel.exists && pixel < pixels};
   }
 };
 
 // The patches of x as [pixel of the split][patch element].
 struct PatchColumns {
+  static constexpr Contiguous kContiguous = Contiguous::across_k;
+  const float* data;
+  const PatchSource& source;
+  int first_element;
+
+  __device__ PatchElement across(unsigned column) const {
+    return source.element(first_element + static_cast<int>(column));
+  }
+  __device__ Place place(const PatchElement& element, unsigned, const PatchOrigin& origin) const {
+    return {origin.offset + element.offset, source.inside(origin, element)};
+  }
+};
+
+// Pixel k of the split, which begins at pixel `first` of an image.
+struct PixelEntries {
   const PatchSource& source;
   const PixelGrid& grid;
-  const float* data;  // of the image in which the split begins
-  int first_pixel;    // there
-  int pixels, first_element;
+  int first, pixels;
 
-  __device__ PatchElement across(int column) const { return source.element(first_element + column); }
-  __device__ PatchOrigin along(int k) const {
-    return k < pixels ? source.origin(grid.locate_near(first_pixel + k)) : PatchOrigin{0, kNowhere, 0};
-  }
-  template <int kWidth>
-  __device__ void fetch(const PatchElement& element, const PatchOrigin& origin, float (&values)[kWidth]) const {
-    fetch_or_zero(source.inside(origin, element), data + (origin.offset + element.offset), values);
+  __device__ PatchOrigin entry(int k) const {
+    return k < pixels ? source.origin(grid.locate_near(first + k), 0) : PatchOrigin{0, kNowhere, 0};
   }
 };
 
@@ -56,10 +67,9 @@ struct PatchColumns {
 // Limits: kWidth 4 needs 16-byte aligned x and dy with channels % 4 == 0; 1 takes everything.
 template <class T, int kWidth>
 __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_weights_kernel(const ConvWeights conv) {
-  using StageA = Stage<T, T::kM, Contiguous::across_k, kWidth>;
-  using StageB = Stage<T, T::kN, Contiguous::across_k, kWidth>;
-  using Product = TileProduct<T, StageA, StageB>;
+  using Product = TileProduct<T, GradientRows, PatchColumns, kWidth>;
   __shared__ __align__(16) float shared[Product::kSharedFloats];
+  __shared__ PatchOrigin entries[2 * T::kEntries];
   __shared__ std::int64_t rows[T::kM];
 
   const int first_row = static_cast<int>(blockIdx.y) * T::kM;
@@ -72,12 +82,11 @@ __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_weights_k
   const std::int64_t begin = blockIdx.z * conv.split_pixels;
   const int pixels = static_cast<int>(min(conv.split_pixels, conv.grid.count - begin));
   const std::int64_t image = conv.grid.per_image.divide_wide(begin);
-  const PatchSource& source = conv.source;
-  const float* x = source.data + image * (std::int64_t{source.height} * source.width * source.channels);
   const int first_pixel = static_cast<int>(begin - image * conv.grid.per_image.divisor());
   float sum[T::kThreadM][T::kThreadN] = {};
-  Product::run(GradientOperand{conv.dy + begin * conv.out_channels, conv.out_channels, first_row, pixels},
-               PatchColumns{source, conv.grid, x, first_pixel, pixels, first_column}, pixels, shared, sum);
+  Product::run({conv.dy + begin * conv.out_channels, conv.out_channels, first_row, static_cast<unsigned>(pixels)},
+               {conv.source.image(image), conv.source, first_column},
+               PixelEntries{conv.source, conv.grid, first_pixel, pixels}, pixels, entries, shared, sum);
   store_tile<T>(conv.out, rows, first_column, sum);
 }
 
@@ -85,14 +94,19 @@ struct Splits {
   std::int64_t count, pixels;
 };
 
-// As many splits of the pixels as fill a large GPU, each long enough to pay for its partial sums.
-Splits choose_splits(const ConvShape& shape, std::int64_t pixels, std::int64_t elements) {
-  if (pixels == 0 || elements == 0) return {1, 1};
-  constexpr std::int64_t kBlocks = 512, kLeastPixels = 256, kMostPixels = 1 << 24;
+// As many splits of the pixels as fill a large GPU, each long enough to pay for its partial sums and short enough for
+// 32-bit offsets inside it.
+Splits choose_splits(const ConvShape& shape) {
+  constexpr std::int64_t kBlocks = 512, kLeastPixels = 256;
+  const std::int64_t image_pixels = shape.out_height() * shape.out_width(), pixels = shape.batch * image_pixels;
+  const std::int64_t elements = shape.kernel * shape.kernel * shape.in_channels;
+  if (pixels == 0 || elements == 0 || shape.out_channels == 0) return {1, 1};
   const std::int64_t rows = shape.out_channels <= 16 ? 16 : shape.out_channels <= 32 ? 32 : 64;
   const std::int64_t tiles = (shape.out_channels + rows - 1) / rows * ((elements + kTileColumns - 1) / kTileColumns);
   const std::int64_t wanted = std::min((kBlocks + tiles - 1) / tiles, (pixels + kLeastPixels - 1) / kLeastPixels);
-  const std::int64_t each = std::min(kMostPixels, (pixels + wanted - 1) / wanted);
+  const std::int64_t images = INT32_MAX / (shape.in_height * shape.in_width * shape.in_channels) - 2;
+  const std::int64_t most = std::min(images * image_pixels, INT32_MAX / shape.out_channels);
+  const std::int64_t each = std::min(most, (pixels + wanted - 1) / wanted);
   return {(pixels + each - 1) / each, each};
 }
 
@@ -108,7 +122,7 @@ void launch_conv_weights(const ConvWeights& conv, std::int64_t splits, CUstream_
 std::int64_t conv_backward_weights_workspace_bytes(const ConvShape& shape) {
   const std::int64_t pixels = shape.batch * shape.out_height() * shape.out_width();
   const std::int64_t elements = shape.kernel * shape.kernel * shape.in_channels;
-  const Splits splits = choose_splits(shape, pixels, elements);
+  const Splits splits = choose_splits(shape);
   const std::int64_t partial = splits.count > 1 ? splits.count * shape.out_channels * elements : 0;
   const std::int64_t floats = (partial + 3) / 4 * 4 + sum_rows_workspace_floats(pixels, shape.out_channels);
   return floats * static_cast<std::int64_t>(sizeof(float));
@@ -124,7 +138,8 @@ void conv_backward_weights_cuda(const ConvShape& shape, const float* x, const fl
   source.step = static_cast<int>(shape.stride);
   source.origin_row = source.origin_column = -static_cast<int>(shape.padding);
   source.direction = 1;
-  const Splits splits = choose_splits(shape, pixels.count, source.depth);
+  source.weight_strides = {};
+  const Splits splits = choose_splits(shape);
   const std::int64_t size = shape.out_channels * source.depth;
   const std::int64_t partial = splits.count > 1 ? splits.count * size : 0;
   float* scratch = reinterpret_cast<float*>(workspace);
@@ -137,7 +152,9 @@ void conv_backward_weights_cuda(const ConvShape& shape, const float* x, const fl
     const ConvWeights conv{pixels, source, dy, out, static_cast<int>(shape.out_channels), splits.pixels};
     const bool by_four =
         shape.in_channels % 4 == 0 && shape.out_channels % 4 == 0 && aligned_to_16(x) && aligned_to_16(dy);
-    if (!by_four) {
+    if (!by_four && source.depth <= 16) {
+      launch_conv_weights<Tile<32, 16, 4, 4, 8>, 1>(conv, splits.count, stream);
+    } else if (!by_four) {
       launch_conv_weights<Tile<32, kTileColumns, 4, 8>, 1>(conv, splits.count, stream);
     } else if (shape.out_channels <= 16) {
       launch_conv_weights<Tile<16, kTileColumns, 4, 4>, 4>(conv, splits.count, stream);

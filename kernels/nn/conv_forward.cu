@@ -12,19 +12,15 @@ void conv_forward_cuda(const ConvShape& shape, const float* x, const float* w, c
   source.origin_row = source.origin_column = -static_cast<int>(shape.padding);
   source.direction = 1;
   const int in = source.channels, kernel = static_cast<int>(shape.kernel);
-  const WeightMatrix weights{.data = w,
-                             .tap_row_stride = kernel * in,
-                             .tap_column_stride = in,
-                             .channel_stride = 1,
-                             .column_stride = kernel * kernel * in};
+  source.weight_strides = {.tap_row = kernel * in, .tap_column = in, .channel = 1};
   const TileOutput tile{.data = y,
                         .bias = bias,
                         .columns = static_cast<int>(shape.out_channels),
                         .by_four = shape.out_channels % 4 == 0 && aligned_to_16(y)};
   const OutputMap out{.tile = tile, .height = height, .width = width, .step = 1, .origin_row = 0, .origin_column = 0};
   const bool by_four = shape.in_channels % 4 == 0 && aligned_to_16(x) && aligned_to_16(w);
-  launch_conv_gather<Contiguous::along_k>("conv_forward", {PixelGrid(shape.batch, height, width), source, weights, out},
-                                          by_four, stream);
+  launch_conv_gather<Contiguous::along_k>(
+      "conv_forward", {PixelGrid(shape.batch, height, width), source, w, source.depth, out}, by_four, stream);
 }
 
 }  // namespace leaven::nn

@@ -8,11 +8,6 @@
 // The kernel of forward and of the data's gradient: out[pixel][column] = sum over a patch of patch times weight.
 namespace leaven::nn {
 
-struct WeightMatrix {
-  const float* data;
-  int tap_row_stride, tap_column_stride, channel_stride, column_stride;
-};
-
 struct OutputMap {
   TileOutput tile;
   std::int64_t height, width;
@@ -22,35 +17,41 @@ struct OutputMap {
 struct ConvGather {
   PixelGrid grid;
   PatchSource source;
-  WeightMatrix weights;
+  const float* weights;
+  int weight_column_stride;
   OutputMap out;
 };
 
-struct PatchOperand {
+struct PatchRows {
+  static constexpr Contiguous kContiguous = Contiguous::along_k;
+  const float* data;
   const PatchSource& source;
   const PatchOrigin* origins;  // of the tile's rows, in shared memory
 
-  __device__ PatchOrigin across(int row) const { return origins[row]; }
-  __device__ PatchElement along(int k) const { return source.element(k); }
-  template <int kWidth>
-  __device__ void fetch(const PatchOrigin& origin, const PatchElement& element, float (&values)[kWidth]) const {
-    fetch_or_zero(source.inside(origin, element), source.data + (origin.offset + element.offset), values);
+  __device__ PatchOrigin across(unsigned row) const { return read_16_bytes(origins + row); }
+  __device__ Place place(const PatchOrigin& origin, unsigned, const PatchElement& element) const {
+    return {origin.offset + element.offset, source.inside(origin, element)};
   }
 };
 
-struct WeightOperand {
-  const WeightMatrix& weights;
-  const PatchSource& source;
-  int first_column, columns;
+template <Contiguous kWeights>
+struct WeightColumns {
+  static constexpr Contiguous kContiguous = kWeights;
+  const float* data;
+  int column_stride, first_column, columns;
 
-  __device__ int across(int column) const { return first_column + column; }
-  __device__ PatchElement along(int k) const { return source.element(k); }
-  template <int kWidth>
-  __device__ void fetch(int column, const PatchElement& element, float (&values)[kWidth]) const {
-    const int offset = element.tap_row * weights.tap_row_stride + element.tap_column * weights.tap_column_stride +
-                       element.channel * weights.channel_stride + column * weights.column_stride;
-    fetch_or_zero(column < columns && element.row != kNowhere, weights.data + offset, values);
+  __device__ Place across(unsigned column) const {
+    const int own = first_column + static_cast<int>(column);
+    return {own * column_stride, own < columns};
   }
+  __device__ Place place(const Place& column, unsigned, const PatchElement& element) const {
+    return {column.offset + element.weight, column.exists && element.row != kNowhere};
+  }
+};
+
+struct PatchEntries {
+  const PatchSource& source;
+  __device__ PatchElement entry(int k) const { return source.element(k); }
 };
 
 // What: one tile of pixels times one tile of output channels of an implicit matrix product.
@@ -59,34 +60,37 @@ struct WeightOperand {
 // Limits: kWidth 4 needs 16-byte aligned operands whose contiguous index is a multiple of 4; 1 takes everything.
 template <class T, Contiguous kWeights, int kWidth>
 __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_gather_kernel(const ConvGather conv) {
-  using StageA = Stage<T, T::kM, Contiguous::along_k, kWidth>;
-  using StageB = Stage<T, T::kN, kWeights, kWidth>;
-  using Product = TileProduct<T, StageA, StageB>;
+  using Product = TileProduct<T, PatchRows, WeightColumns<kWeights>, kWidth>;
   __shared__ __align__(16) float shared[Product::kSharedFloats];
   __shared__ PatchOrigin origins[T::kM];
+  __shared__ PatchElement entries[2 * T::kEntries];
   __shared__ std::int64_t rows[T::kM];
 
+  const std::int64_t first_row = std::int64_t{blockIdx.x} * T::kM;
+  const std::int64_t first_image = conv.grid.locate(first_row).image;
   for (int row = static_cast<int>(threadIdx.x); row < T::kM; row += T::kThreads) {
-    const std::int64_t index = std::int64_t{blockIdx.x} * T::kM + row;
+    const std::int64_t index = first_row + row;
     const bool exists = index < conv.grid.count;
-    const Pixel pixel = conv.grid.locate(exists ? index : 0);
-    origins[row] = exists ? conv.source.origin(pixel) : PatchOrigin{0, kNowhere, 0};
+    const Pixel pixel = conv.grid.locate(exists ? index : first_row);
+    write_16_bytes(origins + row, exists ? conv.source.origin(pixel, first_image) : PatchOrigin{0, kNowhere, 0});
     const std::int64_t out_row = pixel.image * conv.out.height + conv.out.origin_row + pixel.row * conv.out.step;
     const std::int64_t out_pixel = out_row * conv.out.width + conv.out.origin_column + pixel.column * conv.out.step;
     rows[row] = exists ? out_pixel * conv.out.tile.columns : -1;
   }
-  __syncthreads();
-
   const int first_column = static_cast<int>(blockIdx.y) * T::kN;
   float sum[T::kThreadM][T::kThreadN] = {};
-  Product::run(PatchOperand{conv.source, origins},
-               WeightOperand{conv.weights, conv.source, first_column, conv.out.tile.columns}, conv.source.depth, shared,
-               sum);
+  Product::run({conv.source.image(first_image), conv.source, origins},
+               {conv.weights, conv.weight_column_stride, first_column, conv.out.tile.columns},
+               PatchEntries{conv.source}, conv.source.depth, entries, shared, sum);
   store_tile<T>(conv.out.tile, rows, first_column, sum);
 }
 
 template <class T, Contiguous kWeights, int kWidth>
 void launch_conv_gather(const char* function, const ConvGather& conv, CUstream_st* stream) {
+  const std::int64_t images = (T::kM - 1) / conv.grid.per_image.divisor() + 2;  // of one block, at most
+  if (images * conv.source.image_size > INT32_MAX)
+    throw InvalidArgument(std::string(function) + ": a tile of " + std::to_string(images) +
+                          " images has more than 2^31 elements");
   const dim3 grid(cuda::grid_for(conv.grid.count, T::kM), cuda::grid_for(conv.out.tile.columns, T::kN));
   cuda::launch(function, conv_gather_kernel<T, kWeights, kWidth>, grid, dim3(T::kThreads), 0, stream, conv);
 }

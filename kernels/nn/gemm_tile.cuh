@@ -7,7 +7,8 @@
 // The tiled matrix product behind convolution and linear layers: sum[m][n] += a[m][k] b[k][n] for one tile of m and n.
 // Operands are objects that say where an element lies (patches of an image, weights, a plain matrix); the product
 // stages kK slices of both in shared memory, two buffers deep, and keeps a kThreadM x kThreadN tile per thread in
-// registers. FMAs are explicit; each element's sum runs in the order of k.
+// registers. What an index k means (which tap, which pixel) costs divisions: it is worked out once per block, ahead of
+// use, into a ring of entries in shared memory. FMAs are explicit; each element's sum runs in the order of k.
 namespace leaven::nn {
 
 // Along which index neighbours in memory lie: k (patches, weights in forward), or the operand's other one.
@@ -22,24 +23,53 @@ struct Tile {
   static constexpr int kThreadsM = kM / kThreadM, kThreadsN = kN / kThreadN;
   static constexpr int kSliceThreads = kThreadsM * kThreadsN, kThreads = kSliceThreads * kSlices;
   static constexpr int kWarpM = kThreadsM < 8 ? kThreadsM : 8;  // a warp is kWarpM x (32 / kWarpM) threads
+  static constexpr int kStep = kK * kSlices;                    // of k, per round
+  static constexpr int kEntries = kStep > 32 ? kStep : 32;      // of k that are worked out at once
   static_assert(kThreadM % 4 == 0 && kThreadN % 4 == 0 && kSliceThreads % 32 == 0 && kThreadsM % kWarpM == 0);
+  static_assert(kEntries <= kThreads && (kEntries & (kEntries - 1)) == 0);
 
   // The first of a thread's rows (columns); the i-th lies at offset(i): strips of four, one float4 each.
-  __device__ static int first_row(int thread) {
+  __device__ static unsigned first_row(unsigned thread) {
     return 4 * (thread % kWarpM + kWarpM * (thread / 32 % (kThreadsM / kWarpM)));
   }
-  __device__ static int first_column(int thread) {
+  __device__ static unsigned first_column(unsigned thread) {
     return 4 * (thread % 32 / kWarpM + 32 / kWarpM * (thread / 32 / (kThreadsM / kWarpM)));
   }
   __device__ static constexpr int row_offset(int i) { return i / 4 * (kM * 4 / kThreadM) + i % 4; }
   __device__ static constexpr int column_offset(int j) { return j / 4 * (kN * 4 / kThreadN) + j % 4; }
 };
 
+// Where an operand's neighbours lie, relative to its data, or that there are none: zeros are taken.
+struct Place {
+  int offset;
+  bool exists;
+};
+
+// 16 bytes of shared memory in one access.
+template <class Value>
+__device__ Value read_16_bytes(const Value* address) {
+  static_assert(sizeof(Value) == 16 && alignof(Value) == 16);
+  const int4 raw = *reinterpret_cast<const int4*>(address);
+  Value value;
+  memcpy(&value, &raw, sizeof value);
+  return value;
+}
+
+template <class Value>
+__device__ void write_16_bytes(Value* address, const Value& value) {
+  static_assert(sizeof(Value) == 16 && alignof(Value) == 16);
+  int4 raw;
+  memcpy(&raw, &value, sizeof raw);
+  *reinterpret_cast<int4*>(address) = raw;
+}
+
 // One operand on its way to shared memory, as [k][kSize]: kWidth neighbours per access. Four floats of padding keep the
 // stores of an operand that is contiguous along k (a transposition) free of bank conflicts.
-template <class T, int kSize, Contiguous kContiguous, int kWidth>
+//
+// An operand has data, across(i), which prepares an index other than k, and place(across, k, entry).
+template <class T, class Operand, int kSize, int kWidth>
 struct Stage {
-  static constexpr bool kAlongK = kContiguous == Contiguous::along_k;
+  static constexpr bool kAlongK = Operand::kContiguous == Contiguous::along_k;
   static constexpr int kPitch = kSize + (kAlongK ? 4 : 0);
   static constexpr int kFloats = T::kK * kPitch;
   static constexpr int kLanes = (kAlongK ? T::kK : kSize) / kWidth;  // threads side by side
@@ -48,62 +78,56 @@ struct Stage {
   static constexpr int kPasses = (kLines + kStep - 1) / kStep;
   static_assert(T::kSliceThreads % kLanes == 0);
 
-  // operand.across(i) and operand.along(k) place an index; operand.fetch(across, along, values) reads kWidth
-  // neighbours, zeros outside.
-  template <class Operand>
-  __device__ void load(const Operand& operand, int thread, int k) {
-    const int lane = thread % kLanes * kWidth;
-    const int first = thread / kLanes;
-    if constexpr (kAlongK) {
-      const auto along = operand.along(k + lane);
+  __device__ Stage(const Operand& operand, unsigned thread)
+      : operand_(operand),
+        lane_(thread % kLanes * kWidth),
+        first_(thread / kLanes),
+        across_(kAlongK ? decltype(across_){} : operand.across(lane_)) {}
+
+  template <class Entry>
+  __device__ void load(const Entry* entries, unsigned k) {
 #pragma unroll
-      for (int pass = 0; pass < kPasses; ++pass) {
-        const int line = first + pass * kStep;
-        if (kLines % kStep == 0 || line < kLines) operand.fetch(operand.across(line), along, values_[pass]);
-      }
-    } else {
-      const auto across = operand.across(lane);
-#pragma unroll
-      for (int pass = 0; pass < kPasses; ++pass) {
-        const int line = first + pass * kStep;
-        if (kLines % kStep == 0 || line < kLines) operand.fetch(across, operand.along(k + line), values_[pass]);
-      }
+    for (int pass = 0; pass < kPasses; ++pass) {
+      const unsigned line = first_ + pass * kStep;
+      if (kLines % kStep != 0 && line >= kLines) continue;
+      const unsigned own_k = k + (kAlongK ? lane_ : line);
+      const Entry entry = read_16_bytes(entries + own_k % (2 * T::kEntries));
+      fetch(operand_.data, operand_.place(kAlongK ? operand_.across(line) : across_, own_k, entry), values_[pass]);
     }
   }
 
-  __device__ void store(float* shared, int thread) const {
-    const int lane = thread % kLanes * kWidth;
-    const int first = thread / kLanes;
+  __device__ void store(float* shared) const {
 #pragma unroll
     for (int pass = 0; pass < kPasses; ++pass) {
-      const int line = first + pass * kStep;
+      const unsigned line = first_ + pass * kStep;
       if (kLines % kStep != 0 && line >= kLines) continue;
       if constexpr (kAlongK) {
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) shared[(lane + i) * kPitch + line] = values_[pass][i];
+        for (int i = 0; i < kWidth; ++i) shared[(lane_ + i) * kPitch + line] = values_[pass][i];
       } else if constexpr (kWidth == 4) {
-        *reinterpret_cast<float4*>(shared + line * kPitch + lane) =
+        *reinterpret_cast<float4*>(shared + line * kPitch + lane_) =
             make_float4(values_[pass][0], values_[pass][1], values_[pass][2], values_[pass][3]);
       } else {
-        shared[line * kPitch + lane] = values_[pass][0];
+        shared[line * kPitch + lane_] = values_[pass][0];
       }
     }
   }
 
  private:
+  __device__ static void fetch(const float* data, const Place& place, float (&values)[kWidth]) {
+    if constexpr (kWidth == 4) {
+      const float4 all = place.exists ? *reinterpret_cast<const float4*>(data + place.offset) : float4{};
+      values[0] = all.x, values[1] = all.y, values[2] = all.z, values[3] = all.w;
+    } else {
+      values[0] = place.exists ? data[place.offset] : 0.0f;
+    }
+  }
+
+  const Operand operand_;
+  const unsigned lane_, first_;
+  const decltype(operand_.across(0u)) across_;
   float values_[kPasses][kWidth];
 };
-
-// kWidth floats at `address`, or zeros.
-template <int kWidth>
-__device__ void fetch_or_zero(bool valid, const float* address, float (&values)[kWidth]) {
-  if constexpr (kWidth == 4) {
-    const float4 all = valid ? __ldg(reinterpret_cast<const float4*>(address)) : float4{};
-    values[0] = all.x, values[1] = all.y, values[2] = all.z, values[3] = all.w;
-  } else {
-    values[0] = valid ? __ldg(address) : 0.0f;
-  }
-}
 
 // Strips of four, `stride` floats apart.
 template <int kSize>
@@ -118,15 +142,17 @@ __device__ void read_strips(const float* shared, int stride, float (&values)[kSi
 template <class T>
 using TileSum = float[T::kThreadM][T::kThreadN];
 
-// The product itself, by all threads of the block. StageA and StageB are Stage<...>.
-template <class T, class StageA, class StageB>
+// The product itself, by all threads of the block.
+template <class T, class OperandA, class OperandB, int kWidth>
 struct TileProduct {
+  using StageA = Stage<T, OperandA, T::kM, kWidth>;
+  using StageB = Stage<T, OperandB, T::kN, kWidth>;
   static constexpr int kBuffer = StageA::kFloats + StageB::kFloats;
   static constexpr int kReduction = (T::kSlices - 1) * T::kM * T::kN;
   static constexpr int kSliceFloats = 2 * kBuffer;
   static constexpr int kSharedFloats = kSliceFloats * T::kSlices > kReduction ? kSliceFloats* T::kSlices : kReduction;
 
-  __device__ static void step(const float* buffer, int row, int column, TileSum<T>& sum) {
+  __device__ static void step(const float* buffer, unsigned row, unsigned column, TileSum<T>& sum) {
 #pragma unroll
     for (int k = 0; k < T::kK; ++k) {
       float a[T::kThreadM], b[T::kThreadN];
@@ -139,61 +165,67 @@ struct TileProduct {
     }
   }
 
-  template <class OperandA, class OperandB>
-  __device__ static void run(const OperandA& a, const OperandB& b, int depth, float* shared, TileSum<T>& sum) {
-    const int slice = static_cast<int>(threadIdx.x) / T::kSliceThreads;
-    const int thread = static_cast<int>(threadIdx.x) % T::kSliceThreads;
-    const int row = T::first_row(thread), column = T::first_column(thread);
+  // source.entry(k) works out index k. `entries`: 2 T::kEntries of them, in shared memory.
+  template <class Source, class Entry>
+  __device__ static void fill(const Source& source, Entry* entries, unsigned k) {
+    if (threadIdx.x >= T::kEntries) return;
+    k += threadIdx.x;
+    write_16_bytes(entries + k % (2 * T::kEntries), source.entry(static_cast<int>(k)));
+  }
+
+  template <class Source, class Entry>
+  __device__ static void run(const OperandA& a, const OperandB& b, const Source& source, unsigned depth, Entry* entries,
+                             float* shared, TileSum<T>& sum) {
+    const unsigned slice = T::kSlices > 1 ? threadIdx.x / T::kSliceThreads : 0;
+    const unsigned thread = T::kSlices > 1 ? threadIdx.x % T::kSliceThreads : threadIdx.x;
+    const unsigned row = T::first_row(thread), column = T::first_column(thread);
     float* buffers = shared + slice * kSliceFloats;
-    StageA stage_a;
-    StageB stage_b;
-    if (depth > 0) {
-      stage_a.load(a, thread, slice * T::kK);
-      stage_b.load(b, thread, slice * T::kK);
-      stage_a.store(buffers, thread);
-      stage_b.store(buffers + StageA::kFloats, thread);
-    }
+    StageA stage_a(a, thread);
+    StageB stage_b(b, thread);
+    fill(source, entries, 0);
+    fill(source, entries, T::kEntries);
+    __syncthreads();
+    stage_a.load(entries, slice * T::kK);
+    stage_b.load(entries, slice * T::kK);
+    stage_a.store(buffers);
+    stage_b.store(buffers + StageA::kFloats);
     __syncthreads();
     int current = 0;
-    for (int k = 0; k < depth; k += T::kK * T::kSlices) {
-      const bool more = k + T::kK * T::kSlices < depth;
-      if (more) {
-        stage_a.load(a, thread, k + (T::kSlices + slice) * T::kK);
-        stage_b.load(b, thread, k + (T::kSlices + slice) * T::kK);
+    for (unsigned k = 0; k < depth; k += T::kStep) {
+      const unsigned next = k + T::kStep;
+      if (next < depth) {
+        stage_a.load(entries, next + slice * T::kK);
+        stage_b.load(entries, next + slice * T::kK);
+        // The entries before `next` were read in earlier rounds: their place is free.
+        if (next % T::kEntries == 0) fill(source, entries, next + T::kEntries);
       }
       step(buffers + current, row, column, sum);
       current = kBuffer - current;
-      if (more) {
-        stage_a.store(buffers + current, thread);
-        stage_b.store(buffers + current + StageA::kFloats, thread);
+      if (next < depth) {
+        stage_a.store(buffers + current);
+        stage_b.store(buffers + current + StageA::kFloats);
       }
       __syncthreads();
     }
-    if constexpr (T::kSlices > 1) add_slices(shared, slice, row, column, sum);
+    if constexpr (T::kSlices > 1) add_slices(shared, slice, thread, sum);
   }
 
-  // Adds the sums of slices 1, 2, ... to those of slice 0, whose threads then hold the result.
-  __device__ static void add_slices(float* shared, int slice, int row, int column, TileSum<T>& sum) {
-    const int own = row * T::kN + column;
+  // Adds the sums of slices 1, 2, ... to those of slice 0, whose threads then hold the result. Threads of the same
+  // place in their slices hold the same elements.
+  __device__ static void add_slices(float* shared, unsigned slice, unsigned thread, TileSum<T>& sum) {
+    constexpr int kElements = T::kThreadM * T::kThreadN;
     if (slice > 0) {
+      float* to = shared + (slice - 1) * kElements * T::kSliceThreads + thread;
 #pragma unroll
-      for (int i = 0; i < T::kThreadM; ++i)
-#pragma unroll
-        for (int j = 0; j < T::kThreadN; ++j) {
-          const int element = own + T::row_offset(i) * T::kN + T::column_offset(j);
-          shared[(slice - 1) * T::kM * T::kN + element] = sum[i][j];
-        }
+      for (int e = 0; e < kElements; ++e) to[e * T::kSliceThreads] = sum[e / T::kThreadN][e % T::kThreadN];
     }
     __syncthreads();
     if (slice > 0) return;
 #pragma unroll
-    for (int i = 0; i < T::kThreadM; ++i)
+    for (int e = 0; e < kElements; ++e)
 #pragma unroll
-      for (int j = 0; j < T::kThreadN; ++j) {
-        const int element = own + T::row_offset(i) * T::kN + T::column_offset(j);
-#pragma unroll
-        for (int other = 0; other < T::kSlices - 1; ++other) sum[i][j] += shared[other * T::kM * T::kN + element];
-      }
+      for (int other = 0; other < T::kSlices - 1; ++other)
+        sum[e / T::kThreadN][e % T::kThreadN] += shared[(other * kElements + e) * T::kSliceThreads + thread];
   }
 };
 
@@ -209,8 +241,8 @@ struct TileOutput {
 template <class T>
 __device__ void store_tile(const TileOutput& out, const std::int64_t* rows, int first_column, const TileSum<T>& sum) {
   if (threadIdx.x >= T::kSliceThreads) return;
-  const int row = T::first_row(static_cast<int>(threadIdx.x));
-  const int first = first_column + T::first_column(static_cast<int>(threadIdx.x));
+  const unsigned row = T::first_row(threadIdx.x);
+  const int first = first_column + static_cast<int>(T::first_column(threadIdx.x));
 #pragma unroll
   for (int j = 0; j < T::kThreadN; j += 4) {
     const int column = first + T::column_offset(j);

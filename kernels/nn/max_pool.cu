@@ -30,20 +30,18 @@ struct Windows {
   int size;
 
   __device__ int window() const { return kWindow > 0 ? kWindow : size; }
-  // Of the element (row, column) of the window at `place`, channel 0.
-  __device__ std::int64_t offset(const Pixel& place, int row, int column) const {
-    const std::int64_t image_row = place.image * height + std::int64_t{place.row} * window() + row;
-    return (image_row * width + std::int64_t{place.column} * window() + column) * channels;
+  // Of the window's first element, channel 0; its element (row, column) lies `step(row, column)` further.
+  __device__ std::int64_t offset(const Pixel& place) const {
+    const std::int64_t image_row = place.image * height + std::int64_t{place.row} * window();
+    return (image_row * width + std::int64_t{place.column} * window()) * channels;
   }
-  __device__ bool inside(const Pixel& place, int row, int column) const {
-    return std::int64_t{place.row} * window() + row < height && std::int64_t{place.column} * window() + column < width;
-  }
+  __device__ std::int64_t step(int row, int column) const { return (row * width + column) * channels; }
 };
 
 // As a map over columns: rows are the windows (of the output), columns the channels.
 template <int kWindow, int kMapWidth>
 struct MaxPool {
-  static constexpr int kWidth = kMapWidth, kBatch = 2;
+  static constexpr int kWidth = kMapWidth, kBatch = 2, kUnroll = kWindow > 0 ? kWindow : 1;
   struct Row {
     Pack<kWidth> best;
     unsigned positions;
@@ -56,24 +54,27 @@ struct MaxPool {
 
   __device__ void start(std::int64_t) {}
   __device__ Row load(std::int64_t index, std::int64_t channel) const {
-    const Pixel place = windows.grid.locate(index);
-    Row result{};
+    const float* first = x + windows.offset(windows.grid.locate(index)) + channel;
+    Pack<kWidth> best;
+    unsigned where[kWidth] = {};
 #pragma unroll
-    for (float& best : result.best.at) best = -INFINITY;
-#pragma unroll
+    for (float& value : best.at) value = -INFINITY;
+#pragma unroll kUnroll
     for (int row = 0; row < windows.window(); ++row)
-#pragma unroll
+#pragma unroll kUnroll
       for (int column = 0; column < windows.window(); ++column) {
         const unsigned own = row * windows.window() + column;
-        const Pack<kWidth> values = load_pack<kWidth>(x + windows.offset(place, row, column) + channel);
+        const Pack<kWidth> values = load_pack<kWidth>(first + windows.step(row, column));
 #pragma unroll
         for (int c = 0; c < kWidth; ++c) {
-          const bool replaces = replaces_maximum(values.at[c], result.best.at[c]);
-          const unsigned byte = 0xffu << (8 * c);
-          result.best.at[c] = replaces ? values.at[c] : result.best.at[c];
-          result.positions = replaces ? (result.positions & ~byte) | own << (8 * c) : result.positions;
+          const bool replaces = replaces_maximum(values.at[c], best.at[c]);
+          best.at[c] = replaces ? values.at[c] : best.at[c];
+          where[c] = replaces ? own : where[c];
         }
       }
+    Row result{best, 0};
+#pragma unroll
+    for (int c = 0; c < kWidth; ++c) result.positions |= where[c] << (8 * c);
     return result;
   }
   __device__ void store(std::int64_t index, std::int64_t channel, const Row& row) const {
@@ -85,7 +86,7 @@ struct MaxPool {
 // Rows are the windows that cover the input, those cut off by its edge as well: there the gradient is 0.
 template <int kWindow, int kMapWidth>
 struct MaxPoolGradient {
-  static constexpr int kWidth = kMapWidth, kBatch = 4;
+  static constexpr int kWidth = kMapWidth, kBatch = 2, kUnroll = kWindow > 0 ? kWindow : 1;
   struct Row {
     Pack<kWidth> gradient;
     unsigned positions;
@@ -107,17 +108,20 @@ struct MaxPoolGradient {
   }
   __device__ void store(std::int64_t index, std::int64_t channel, const Row& loaded) const {
     const Pixel place = windows.grid.locate(index);
-#pragma unroll
+    float* first = dx + windows.offset(place) + channel;
+    const std::int64_t rows = windows.height - std::int64_t{place.row} * windows.window();
+    const std::int64_t columns = windows.width - std::int64_t{place.column} * windows.window();
+#pragma unroll kUnroll
     for (int row = 0; row < windows.window(); ++row)
-#pragma unroll
+#pragma unroll kUnroll
       for (int column = 0; column < windows.window(); ++column) {
-        if (!windows.inside(place, row, column)) continue;
+        if (row >= rows || column >= columns) continue;
         const unsigned own = row * windows.window() + column;
         Pack<kWidth> values;
 #pragma unroll
         for (int c = 0; c < kWidth; ++c)
           values.at[c] = (loaded.positions >> (8 * c) & 0xffu) == own ? loaded.gradient.at[c] : 0.0f;
-        store_pack(dx + windows.offset(place, row, column) + channel, values);
+        store_pack(first + windows.step(row, column), values);
       }
   }
 };
@@ -145,7 +149,7 @@ void max_pool_forward_cuda(const PoolShape& shape, const float* x, float* y, std
   with_window(shape, aligned_to_16(x) && aligned_to_16(y) && aligned_to_4(position), [&](auto window, auto width) {
     const Windows<window()> windows{pixels, shape.height, shape.width, shape.channels, static_cast<int>(shape.window)};
     launch_columns("max_pool_forward", column_map_kernel<MaxPool<window(), width()>>, {windows, x, y, position},
-                   ColumnGrid::of_map(pixels.count, shape.channels, width()), stream);
+                   ColumnGrid::of_map(pixels.count, shape.channels, width(), 2), stream);
   });
 }
 
@@ -158,7 +162,7 @@ void max_pool_backward_cuda(const PoolShape& shape, const float* dy, const std::
     const Windows<window()> windows{pixels, shape.height, shape.width, shape.channels, static_cast<int>(shape.window)};
     launch_columns("max_pool_backward", column_map_kernel<MaxPoolGradient<window(), width()>>,
                    {windows, shape.height / shape.window, shape.width / shape.window, dy, position, dx},
-                   ColumnGrid::of_map(pixels.count, shape.channels, width()), stream);
+                   ColumnGrid::of_map(pixels.count, shape.channels, width(), 2), stream);
   });
 }
 

@@ -43,15 +43,18 @@ struct PixelGrid {
   }
 };
 
-// A pixel's window in the image that is read: its first tap, which may lie outside.
+// A pixel's window in the image that is read: its first tap, which may lie outside the image.
 struct alignas(16) PatchOrigin {
-  std::int64_t offset;
-  int row, column;
+  int offset, row, column;
 };
 
-// One of the patch's elements: its place relative to the origin, and which tap and channel of the weights it meets.
-struct PatchElement {
-  int offset, row, column;
+// One of a patch's elements: its place relative to the origin, and where its weight lies.
+struct alignas(16) PatchElement {
+  int offset, row, column, weight;
+};
+
+// Where the weight of (tap row, tap column, channel) lies.
+struct WeightStrides {
   int tap_row, tap_column, channel;
 };
 
@@ -67,6 +70,8 @@ struct PatchSource {
   int step, origin_row, origin_column;  // the window of grid pixel (r, c) begins at (origin_row + step r, ...)
   int direction;                        // of the taps: +1 or -1
   int depth;                            // elements of a patch
+  int image_size;
+  WeightStrides weight_strides;
   Divider per_chunk, per_tap, per_tap_row;
 
   // Elements are ordered by chunks of `chunk` channels (a divisor of all), then taps, then channels of the chunk.
@@ -76,20 +81,24 @@ struct PatchSource {
         height(static_cast<int>(image_height)),
         width(static_cast<int>(image_width)),
         channels(static_cast<int>(image_channels)),
-        depth(static_cast<int>(tap_rows * tap_columns * image_channels)) {
+        depth(static_cast<int>(tap_rows * tap_columns * image_channels)),
+        image_size(height * width * channels) {
     per_chunk = Divider(tap_rows * tap_columns * chunk > 0 ? tap_rows * tap_columns * chunk : 1);
     per_tap = Divider(chunk);
     per_tap_row = Divider(tap_columns > 0 ? tap_columns : 1);
   }
 
-  LEAVEN_HD PatchOrigin origin(const Pixel& pixel) const {
+  LEAVEN_HD const float* image(std::int64_t index) const { return data + index * image_size; }
+
+  // Relative to image(first_image): offsets fit in 32 bits, for the images of one block.
+  LEAVEN_HD PatchOrigin origin(const Pixel& pixel, std::int64_t first_image) const {
     const int row = origin_row + step * pixel.row;
     const int column = origin_column + step * pixel.column;
-    const std::int64_t image = pixel.image * (std::int64_t{height} * width * channels);
-    return {image + (row * width + column) * channels, row, column};
+    return {static_cast<int>(pixel.image - first_image) * image_size + (row * width + column) * channels, row, column};
   }
 
   LEAVEN_HD PatchElement element(int index) const {
+    if (index >= depth) return {0, kNowhere, 0, 0};
     const int chunk = per_chunk.divide(index);
     const int in_chunk = index - chunk * per_chunk.divisor();
     const int tap = per_tap.divide(in_chunk);
@@ -97,12 +106,9 @@ struct PatchSource {
     const int tap_row = per_tap_row.divide(tap);
     const int tap_column = tap - tap_row * per_tap_row.divisor();
     const int row = direction * tap_row, column = direction * tap_column;
-    return {(row * width + column) * channels + channel,
-            index < depth ? row : kNowhere,
-            column,
-            tap_row,
-            tap_column,
-            channel};
+    return {
+        (row * width + column) * channels + channel, row, column,
+        tap_row * weight_strides.tap_row + tap_column * weight_strides.tap_column + channel * weight_strides.channel};
   }
 
   LEAVEN_HD bool inside(const PatchOrigin& origin, const PatchElement& element) const {
@@ -111,13 +117,15 @@ struct PatchSource {
   }
 };
 
-// Offsets inside one image and inside the weights are 32 bits wide.
+// Offsets inside the weights and between the few images of a block are 32 bits wide.
+inline constexpr std::int64_t kLargestTensor = 1 << 29;
+
 inline void check_conv_size(const char* function, const ConvShape& shape) {
-  const std::int64_t patch = shape.kernel * shape.kernel * shape.in_channels;
+  const std::int64_t weights = shape.kernel * shape.kernel * shape.in_channels * shape.out_channels;
   const std::int64_t in = shape.in_height * shape.in_width * shape.in_channels;
   const std::int64_t out = shape.out_height() * shape.out_width() * shape.out_channels;
-  if (std::max({patch * shape.out_channels, in, out}) > INT32_MAX / 2)
-    throw InvalidArgument(std::string(function) + ": an image or the weights have more than 2^30 elements");
+  if (std::max({weights, in, out}) > kLargestTensor)
+    throw InvalidArgument(std::string(function) + ": an image or the weights have more than 2^29 elements");
 }
 
 }  // namespace leaven::nn
