@@ -106,7 +106,7 @@ void launch_conv_gather(const char* function, const ConvGather& conv, bool by_fo
   const int columns = conv.out.tile.columns;
   const std::int64_t blocks = (conv.grid.count + 63) / 64 * ((columns + 63) / 64);
   if (blocks < kFewBlocks && conv.source.depth >= kLongSum)
-    return launch_conv_gather<Tile<32, 16, 4, 4, 8>, kWeights, 4>(function, conv, stream);
+    return launch_conv_gather<Tile<16, 16, 4, 4, 16>, kWeights, 4>(function, conv, stream);
   if (columns <= 16) return launch_conv_gather<Tile<128, 16, 8, 4>, kWeights, 4>(function, conv, stream);
   if (columns <= 32) return launch_conv_gather<Tile<128, 32, 8, 8>, kWeights, 4>(function, conv, stream);
   return launch_conv_gather<Tile<64, 64, 8, 8>, kWeights, 4>(function, conv, stream);

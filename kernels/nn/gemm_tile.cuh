@@ -25,7 +25,7 @@ struct Tile {
   static constexpr int kWarpM = kThreadsM < 8 ? kThreadsM : 8;  // a warp is kWarpM x (32 / kWarpM) threads
   static constexpr int kStep = kK * kSlices;                    // of k, per round
   static constexpr int kEntries = kStep > 32 ? kStep : 32;      // of k that are worked out at once
-  static_assert(kThreadM % 4 == 0 && kThreadN % 4 == 0 && kSliceThreads % 32 == 0 && kThreadsM % kWarpM == 0);
+  static_assert(kThreadM % 4 == 0 && kThreadN % 4 == 0 && kThreads % 32 == 0 && kThreadsM % kWarpM == 0);
   static_assert(kEntries <= kThreads && (kEntries & (kEntries - 1)) == 0);
 
   // The first of a thread's rows (columns); the i-th lies at offset(i): strips of four, one float4 each.
@@ -149,7 +149,8 @@ struct TileProduct {
   using StageB = Stage<T, OperandB, T::kN, kWidth>;
   static constexpr int kBuffer = StageA::kFloats + StageB::kFloats;
   static constexpr int kReduction = (T::kSlices - 1) * T::kM * T::kN;
-  static constexpr int kSliceFloats = 2 * kBuffer;
+  // Where two slices share a warp, eight floats of padding send their stores to different banks.
+  static constexpr int kSliceFloats = 2 * kBuffer + (T::kSliceThreads < 32 ? 8 : 0);
   static constexpr int kSharedFloats = kSliceFloats * T::kSlices > kReduction ? kSliceFloats* T::kSlices : kReduction;
 
   __device__ static void step(const float* buffer, unsigned row, unsigned column, TileSum<T>& sum) {

@@ -158,21 +158,37 @@ TEST_F(ConvCuda, AnEmptyBatchHasZeroGradients) {
   check(shape);
 }
 
-TEST_F(ConvCuda, WhatLiesOutsideThePatchIsNotRead) {
-  // Infinite weights meet padding and the elements beyond the last patch: the product must not see 0 * infinity.
-  const ConvShape shape{.batch = 1,
-                        .in_height = 3,
-                        .in_width = 3,
-                        .in_channels = 4,
-                        .out_channels = 4,
-                        .kernel = 3,
-                        .stride = 1,
-                        .padding = 0};
-  const auto x = device(normal(36)), w = device(normal(144)), y = output(4), dx = output(36), dy = device(normal(4));
-  conv_forward_cuda(shape, x.data(), w.data(), nullptr, y.data(), handle());
-  conv_backward_data_cuda(shape, dy.data(), w.data(), dx.data(), handle());
-  for (const float value : y.to_host()) EXPECT_TRUE(std::isfinite(value));
-  for (const float value : dx.to_host()) EXPECT_TRUE(std::isfinite(value));
+TEST_F(ConvCuda, AnInfinityReachesOnlyTheSumsItBelongsTo) {
+  // Tiles are filled up with zeros: none may meet a neighbour's infinity, which would give NaN.
+  for (const std::int64_t channels : {3, 4}) {
+    const ConvShape shape{.batch = 2,
+                          .in_height = 5,
+                          .in_width = 5,
+                          .in_channels = channels,
+                          .out_channels = channels,
+                          .kernel = 3,
+                          .stride = 1,
+                          .padding = 0};
+    std::vector<float> x = normal(50 * channels), dy = normal(18 * channels);
+    x[0] = dy[0] = INFINITY;  // the first channel of the first pixel of the first image
+    const auto x_device = device(x), dy_device = device(dy), w = device(normal(9 * channels * channels));
+    const auto y = output(18 * channels), dx = output(50 * channels), dw = output(9 * channels * channels);
+    const auto scratch = workspace(conv_backward_weights_workspace_bytes(shape));
+    conv_forward_cuda(shape, x_device.data(), w.data(), nullptr, y.data(), handle());
+    conv_backward_data_cuda(shape, dy_device.data(), w.data(), dx.data(), handle());
+    x[0] = 0.0f;
+    conv_backward_weights_cuda(shape, device(x).data(), dy_device.data(), dw.data(), nullptr, scratch.data(), handle());
+    const std::vector<float> y_host = y.to_host(), dx_host = dx.to_host(), dw_host = dw.to_host();
+    for (std::int64_t i = 0; i < 18 * channels; ++i)
+      EXPECT_EQ(std::isfinite(y_host[static_cast<std::size_t>(i)]), i >= channels) << "y[" << i << "]";
+    for (std::int64_t i = 0; i < 50 * channels; ++i) {
+      const std::int64_t pixel = i / channels;
+      EXPECT_EQ(std::isfinite(dx_host[static_cast<std::size_t>(i)]), pixel >= 25 || pixel / 5 > 2 || pixel % 5 > 2)
+          << "dx[" << i << "]";
+    }
+    for (std::int64_t i = 9 * channels; i < 9 * channels * channels; ++i)
+      EXPECT_TRUE(std::isfinite(dw_host[static_cast<std::size_t>(i)])) << "dw[" << i << "]";
+  }
 }
 
 TEST_F(ConvCuda, RefusesAnImageBeyondItsOffsets) {

@@ -35,13 +35,17 @@ TEST_F(ElementwiseCuda, ReluCutsAtZeroAndKeepsNan) {
   }
 }
 
-TEST_F(ElementwiseCuda, MapsTakeUnalignedTensors) {
-  const std::vector<float> x = normal(101);
-  const auto x_device = device(x), y = output(102);
+TEST_F(ElementwiseCuda, ReluTakesTensorsThatAreNot16ByteAligned) {
+  const std::vector<float> x = normal(101), dy = normal(101);
+  const auto x_device = device(x), dy_device = device(dy), y = output(102), dx = output(102);
   nn::relu_forward_cuda(100, x_device.data() + 1, y.data() + 1, handle());
-  const std::vector<float> y_host = y.to_host();
-  EXPECT_TRUE(std::isnan(y_host[0]) && std::isnan(y_host[101]));
-  for (std::size_t i = 1; i <= 100; ++i) ASSERT_EQ(y_host[i], std::max(x[i], 0.0f));
+  nn::relu_backward_cuda(100, y.data() + 1, dy_device.data() + 1, dx.data() + 1, handle());
+  const std::vector<float> y_host = y.to_host(), dx_host = dx.to_host();
+  for (const auto* values : {&y_host, &dx_host}) EXPECT_TRUE(std::isnan(values->front()) && std::isnan(values->back()));
+  for (std::size_t i = 1; i <= 100; ++i) {
+    ASSERT_EQ(y_host[i], std::max(x[i], 0.0f)) << i;
+    ASSERT_EQ(dx_host[i], x[i] > 0.0f ? dy[i] : 0.0f) << i;
+  }
 }
 
 TEST_F(ElementwiseCuda, DropoutKeepsWhatItsDrawsSay) {
