@@ -40,8 +40,8 @@ void conv_backward_data_cuda(const ConvShape& shape, const float* dy, const floa
         .tap_row = stride * kernel * in, .tap_column = stride * in, .channel = kernel * kernel * in};
     const float* first_tap = w + (phase / stride * kernel + phase % stride) * in;
     const OutputMap out{.tile = tile,
-                        .height = shape.in_height,
-                        .width = shape.in_width,
+                        .height = static_cast<int>(shape.in_height),
+                        .width = static_cast<int>(shape.in_width),
                         .step = stride,
                         .origin_row = static_cast<int>(row.first),
                         .origin_column = static_cast<int>(column.first)};

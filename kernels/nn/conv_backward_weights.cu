@@ -70,13 +70,12 @@ __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_weights_k
   using Product = TileProduct<T, GradientRows, PatchColumns, kWidth>;
   __shared__ __align__(16) float shared[Product::kSharedFloats];
   __shared__ PatchOrigin entries[2 * T::kEntries];
-  __shared__ std::int64_t rows[T::kM];
+  __shared__ int rows[T::kM];
 
   const int first_row = static_cast<int>(blockIdx.y) * T::kM;
   const int first_column = static_cast<int>(blockIdx.x) * T::kN;
   for (int row = static_cast<int>(threadIdx.x); row < T::kM; row += T::kThreads) {
-    const std::int64_t out_row = std::int64_t{blockIdx.z} * conv.out_channels + first_row + row;
-    rows[row] = first_row + row < conv.out_channels ? out_row * conv.out.columns : -1;
+    rows[row] = first_row + row < conv.out_channels ? (first_row + row) * conv.out.columns : -1;
   }
 
   const std::int64_t begin = blockIdx.z * conv.split_pixels;
@@ -87,7 +86,8 @@ __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_weights_k
   Product::run({conv.dy + begin * conv.out_channels, conv.out_channels, first_row, static_cast<unsigned>(pixels)},
                {conv.source.image(image), conv.source, first_column},
                PixelEntries{conv.source, conv.grid, first_pixel, pixels}, pixels, entries, shared, sum);
-  store_tile<T>(conv.out, rows, first_column, sum);
+  float* partial = conv.out.data + std::int64_t{blockIdx.z} * conv.out_channels * conv.out.columns;
+  store_tile<T>(conv.out, partial, rows, first_column, sum);
 }
 
 struct Splits {

@@ -17,7 +17,12 @@ void conv_forward_cuda(const ConvShape& shape, const float* x, const float* w, c
                         .bias = bias,
                         .columns = static_cast<int>(shape.out_channels),
                         .by_four = shape.out_channels % 4 == 0 && aligned_to_16(y)};
-  const OutputMap out{.tile = tile, .height = height, .width = width, .step = 1, .origin_row = 0, .origin_column = 0};
+  const OutputMap out{.tile = tile,
+                      .height = static_cast<int>(height),
+                      .width = static_cast<int>(width),
+                      .step = 1,
+                      .origin_row = 0,
+                      .origin_column = 0};
   const bool by_four = shape.in_channels % 4 == 0 && aligned_to_16(x) && aligned_to_16(w);
   launch_conv_gather<Contiguous::along_k>(
       "conv_forward", {PixelGrid(shape.batch, height, width), source, w, source.depth, out}, by_four, stream);

@@ -10,8 +10,16 @@ namespace leaven::nn {
 
 struct OutputMap {
   TileOutput tile;
-  std::int64_t height, width;
+  int height, width;
   int step, origin_row, origin_column;  // grid pixel (r, c) is written to (origin_row + step r, ...)
+
+  LEAVEN_HD std::int64_t image_size() const { return std::int64_t{height} * width * tile.columns; }
+  LEAVEN_HD float* image(std::int64_t index) const { return tile.data + index * image_size(); }
+  // Relative to image(first_image).
+  LEAVEN_HD int offset(const Pixel& pixel, std::int64_t first_image) const {
+    const int row = static_cast<int>(pixel.image - first_image) * height + origin_row + step * pixel.row;
+    return (row * width + origin_column + step * pixel.column) * tile.columns;
+  }
 };
 
 struct ConvGather {
@@ -64,7 +72,7 @@ __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_gather_ke
   __shared__ __align__(16) float shared[Product::kSharedFloats];
   __shared__ PatchOrigin origins[T::kM];
   __shared__ PatchElement entries[2 * T::kEntries];
-  __shared__ std::int64_t rows[T::kM];
+  __shared__ int rows[T::kM];
 
   const std::int64_t first_row = std::int64_t{blockIdx.x} * T::kM;
   const std::int64_t first_image = conv.grid.locate(first_row).image;
@@ -73,22 +81,20 @@ __global__ void __launch_bounds__(T::kThreads, 512 / T::kThreads) conv_gather_ke
     const bool exists = index < conv.grid.count;
     const Pixel pixel = conv.grid.locate(exists ? index : first_row);
     write_16_bytes(origins + row, exists ? conv.source.origin(pixel, first_image) : PatchOrigin{0, kNowhere, 0});
-    const std::int64_t out_row = pixel.image * conv.out.height + conv.out.origin_row + pixel.row * conv.out.step;
-    const std::int64_t out_pixel = out_row * conv.out.width + conv.out.origin_column + pixel.column * conv.out.step;
-    rows[row] = exists ? out_pixel * conv.out.tile.columns : -1;
+    rows[row] = exists ? conv.out.offset(pixel, first_image) : -1;
   }
   const int first_column = static_cast<int>(blockIdx.y) * T::kN;
   float sum[T::kThreadM][T::kThreadN] = {};
   Product::run({conv.source.image(first_image), conv.source, origins},
                {conv.weights, conv.weight_column_stride, first_column, conv.out.tile.columns},
                PatchEntries{conv.source}, conv.source.depth, entries, shared, sum);
-  store_tile<T>(conv.out.tile, rows, first_column, sum);
+  store_tile<T>(conv.out.tile, conv.out.image(first_image), rows, first_column, sum);
 }
 
 template <class T, Contiguous kWeights, int kWidth>
 void launch_conv_gather(const char* function, const ConvGather& conv, CUstream_st* stream) {
   const std::int64_t images = (T::kM - 1) / conv.grid.per_image.divisor() + 2;  // of one block, at most
-  if (images * conv.source.image_size > INT32_MAX)
+  if (images * std::max<std::int64_t>(conv.source.image_size, conv.out.image_size()) > INT32_MAX)
     throw InvalidArgument(std::string(function) + ": a tile of " + std::to_string(images) +
                           " images has more than 2^31 elements");
   const dim3 grid(cuda::grid_for(conv.grid.count, T::kM), cuda::grid_for(conv.out.tile.columns, T::kN));

@@ -214,11 +214,11 @@ struct TileProduct {
   // Adds the sums of slices 1, 2, ... to those of slice 0, whose threads then hold the result. Threads of the same
   // place in their slices hold the same elements.
   __device__ static void add_slices(float* shared, unsigned slice, unsigned thread, TileSum<T>& sum) {
-    constexpr int kElements = T::kThreadM * T::kThreadN;
+    constexpr int kElements = T::kThreadM * T::kThreadN, kPitch = (T::kSlices - 1) * T::kSliceThreads;
     if (slice > 0) {
-      float* to = shared + (slice - 1) * kElements * T::kSliceThreads + thread;
+      float* to = shared + (slice - 1) * T::kSliceThreads + thread;
 #pragma unroll
-      for (int e = 0; e < kElements; ++e) to[e * T::kSliceThreads] = sum[e / T::kThreadN][e % T::kThreadN];
+      for (int e = 0; e < kElements; ++e) to[e * kPitch] = sum[e / T::kThreadN][e % T::kThreadN];
     }
     __syncthreads();
     if (slice > 0) return;
@@ -226,7 +226,7 @@ struct TileProduct {
     for (int e = 0; e < kElements; ++e)
 #pragma unroll
       for (int other = 0; other < T::kSlices - 1; ++other)
-        sum[e / T::kThreadN][e % T::kThreadN] += shared[(other * kElements + e) * T::kSliceThreads + thread];
+        sum[e / T::kThreadN][e % T::kThreadN] += shared[e * kPitch + other * T::kSliceThreads + thread];
   }
 };
 
@@ -238,9 +238,10 @@ struct TileOutput {
   bool by_four;  // each row begins at a multiple of 16 bytes, and columns % 4 == 0
 };
 
-// By the threads of slice 0; rows[i] is where row i of the tile begins, negative where there is none.
+// By the threads of slice 0; rows[i] is where row i of the tile begins, from `data` on; negative where there is none.
 template <class T>
-__device__ void store_tile(const TileOutput& out, const std::int64_t* rows, int first_column, const TileSum<T>& sum) {
+__device__ void store_tile(const TileOutput& out, float* data, const int* rows, int first_column,
+                           const TileSum<T>& sum) {
   if (threadIdx.x >= T::kSliceThreads) return;
   const unsigned row = T::first_row(threadIdx.x);
   const int first = first_column + static_cast<int>(T::first_column(threadIdx.x));
@@ -252,9 +253,9 @@ __device__ void store_tile(const TileOutput& out, const std::int64_t* rows, int 
     for (int c = 0; c < 4; ++c) bias[c] = out.bias != nullptr && column + c < out.columns ? out.bias[column + c] : 0.0f;
 #pragma unroll
     for (int i = 0; i < T::kThreadM; ++i) {
-      const std::int64_t offset = rows[row + T::row_offset(i)];
+      const int offset = rows[row + T::row_offset(i)];
       if (offset < 0) continue;
-      float* to = out.data + offset + column;
+      float* to = data + (offset + column);
       if (out.by_four && column < out.columns) {
         *reinterpret_cast<float4*>(to) =
             make_float4(sum[i][j] + bias[0], sum[i][j + 1] + bias[1], sum[i][j + 2] + bias[2], sum[i][j + 3] + bias[3]);
