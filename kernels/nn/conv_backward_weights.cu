@@ -26,12 +26,17 @@ struct GradientRows {
   int channels, first_channel;
   unsigned pixels;
 
-  __device__ Place across(unsigned row) const {
+  struct Channel {
+    int offset;
+    unsigned pixels;
+  };
+
+  __device__ Channel across(unsigned row) const {
     const int channel = first_channel + static_cast<int>(row);
-    return {channel, channel < channels};
+    return {channel, channel < channels ? pixels : 0};
   }
-  __device__ Place place(const Place& channel, unsigned pixel, const PatchOrigin&) const {
-    return {channel.offset + static_cast<int>(pixel) * channels, channel.exists && pixel < pixels};
+  __device__ Place place(const Channel& channel, unsigned pixel, const PatchOrigin&) const {
+    return {channel.offset + static_cast<int>(pixel) * channels, pixel < channel.pixels};
   }
 };
 
