@@ -7,7 +7,9 @@ struct CUstream_st;
 
 // The trainer's CUDA kernels, one launcher per pass. All tensors are packed f32 on the device; images are NHWC;
 // convolution weights are [out][kernel_h][kernel_w][in], linear weights [out][in]. Launchers allocate nothing and do
-// not synchronise. Every sum has a fixed order: the same bits run to run.
+// not synchronise. Every sum has a fixed order: the same bits run to run. Rows of 16-byte aligned tensors with channels
+// % 4 == 0 are moved 16 bytes at a time; anything else works too, slower. A launcher throws CudaError where its launch
+// fails, and InvalidArgument where an image or the weights of a convolution have more than 2^29 elements.
 namespace leaven::nn {
 
 struct ConvShape {
@@ -70,7 +72,7 @@ void relu_backward_cuda(std::int64_t size, const float* y, const float* dy, floa
 
 struct PoolShape {
   std::int64_t batch, height, width, channels,
-      window;  // stride = window; a remainder at the edge is dropped, as in PyTorch
+      window;  // 1 to 16; stride = window; a remainder at the edge is dropped, as in PyTorch
 };
 // Keeps the position of the first maximum inside its window, row-major. A NaN counts as maximum.
 void max_pool_forward_cuda(const PoolShape& shape, const float* x, float* y, std::uint8_t* position,
@@ -82,8 +84,9 @@ void global_average_pool_forward_cuda(std::int64_t batch, std::int64_t pixels, s
 void global_average_pool_backward_cuda(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* dy,
                                        float* dx, CUstream_st* stream);
 
-// Element i of step `step` is dropped by the draw (seed, step, id = i / 4, word i % 4): kept ones are scaled by 1 / (1
-// - probability). Backward draws the same again: nothing is stored. slot_offset separates several dropout layers.
+// Element i is decided by word i % 4 of the draw (seed, step, id = i / 4, slot = dropout + layer): kept where uniform01
+// >= probability and then scaled by 1 / (1 - probability), otherwise 0. Backward draws the same again: nothing is
+// stored. `layer` separates the dropout layers of a network. Shared with the CPU: kernels/nn/dropout.hpp.
 struct DropoutDraw {
   std::uint64_t seed;
   std::uint32_t step;
