@@ -7,3 +7,10 @@
 #else
 #define LEAVEN_HD [[gnu::always_inline]] inline
 #endif
+
+// 1 where a fused multiply-add is one instruction: on the device, and on CPUs whose flags say so.
+#if defined(__CUDACC__) || defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+#define LEAVEN_HAS_FMA 1
+#else
+#define LEAVEN_HAS_FMA 0
+#endif

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "kernels/loss/hard_row.hpp"
+#include "kernels/loss/row_group.cuh"
+#include "kernels/loss/targets.hpp"
+
+namespace leaven::cuda {
+
+// The target of a row, the same in all lanes of its group. Dense weights are read for it: bad ones and rows of zeros
+// are found before anything is computed with them. All threads of the block call; rows behind the end are ignored ones.
+template <int kGroup>
+__device__ RowTarget find_target(const TargetParams& targets, std::int64_t row, std::int64_t rows, std::int64_t classes,
+                                 bool aligned) {
+  RowTarget target;
+  if (targets.soft == nullptr) {
+    if (row < rows) target = row_target(targets, row, static_cast<std::int32_t>(classes));
+    return target;
+  }
+  const float* weights = targets.soft + row * targets.soft_stride;
+  float bad = 0;
+  float wanted = 0;
+  if (row < rows) {
+    for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
+      const Four x = load4(weights, column, classes, aligned, 0.0f);
+      for (int j = 0; j < 4; ++j) {
+        bad = is_good_weight(x.v[j]) ? bad : 1.0f;
+        wanted = x.v[j] > 0.0f ? 1.0f : wanted;
+      }
+    }
+  }
+  bad = group_sum<kGroup>(bad);
+  wanted = group_sum<kGroup>(wanted);
+  target.status = bad > 0.0f ? kWeightOutOfRange : 0u;
+  target.valid = bad == 0.0f && wanted > 0.0f ? 1 : 0;
+  return target;
+}
+
+// Its labels' share of the sums.
+__device__ inline void add_labels(const RowTarget& target, const float* logits, float max, HardSums& sums) {
+  sums.mass = target.weight_a + target.weight_b;
+  sums.target_gaps = target.weight_a > 0.0f ? target.weight_a * (max - logits[target.a]) : 0.0f;
+  if (target.weight_b > 0.0f) sums.target_gaps += target.weight_b * (max - logits[target.b]);
+}
+
+// Sums of the lanes' classes become those of the row.
+template <int kGroup>
+__device__ void reduce_hard_sums(const LossParams& p, std::int64_t row, const RowTarget& target, float max,
+                                 HardSums& sums) {
+  sums.exponentials = group_sum<kGroup>(sums.exponentials);
+  if (p.targets.smoothing > 0.0f) {
+    sums.unmasked = group_sum<kGroup>(sums.unmasked);
+    sums.unmasked_gaps = group_sum<kGroup>(sums.unmasked_gaps);
+  }
+  if (p.targets.soft != nullptr) {
+    sums.mass = group_sum<kGroup>(sums.mass);
+    sums.target_gaps = group_sum<kGroup>(sums.target_gaps);
+  } else {
+    add_labels(target, p.student + row * p.student_stride, max, sums);
+  }
+}
+
+// The weight of a class among the labels.
+__device__ inline float label_weight(const RowTarget& target, std::int64_t column) {
+  return (column == target.a ? target.weight_a : 0.0f) + (column == target.b ? target.weight_b : 0.0f);
+}
+
+}  // namespace leaven::cuda

@@ -1,0 +1,8 @@
+#include "kernels/loss/launch_loss.cuh"
+
+namespace leaven::cuda {
+
+// T^2 KL alone. The kernels are in three files because they take long to compile.
+void launch_loss_soft(const LossParams& p, CUstream_st* stream) { launch_loss<false, true>(p, stream); }
+
+}  // namespace leaven::cuda

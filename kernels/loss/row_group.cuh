@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/loss/row_loss.hpp"
+
+// Rows of logits on the device: a group of kGroup lanes (a power of two up to a warp, or a whole block) works on one
+// row. Lane l has the columns (v * kGroup + l) * 4 + 0 .. 3 for v = 0, 1, ...: the order of a row's sums depends on the
+// number of classes alone, and on the aligned path each access moves 16 bytes.
+namespace leaven::cuda {
+
+inline constexpr int kBlockThreads = 256;
+inline constexpr unsigned kAllLanes = 0xffffffffu;
+
+struct Four {
+  float v[4];
+};
+
+// Where a matrix allows 16-byte accesses to every row.
+inline bool is_aligned(const float* data, std::int64_t row_stride) {
+  return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && row_stride % 4 == 0;
+}
+
+// Columns column .. column + 3 of a row; `padding` behind its end.
+__device__ inline Four load4(const float* row, std::int64_t column, std::int64_t classes, bool aligned, float padding) {
+  Four x;
+  if (aligned && column + 4 <= classes) {
+    const float4 all = *reinterpret_cast<const float4*>(row + column);
+    x = {{all.x, all.y, all.z, all.w}};
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) x.v[j] = column + j < classes ? row[column + j] : padding;
+  }
+  return x;
+}
+__device__ inline void store4(float* row, std::int64_t column, std::int64_t classes, bool aligned, const Four& x) {
+  if (aligned && column + 4 <= classes) {
+    *reinterpret_cast<float4*>(row + column) = make_float4(x.v[0], x.v[1], x.v[2], x.v[3]);
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (column + j < classes) row[column + j] = x.v[j];
+    }
+  }
+}
+
+__device__ inline float xor_lane(float value, int offset) { return __shfl_xor_sync(kAllLanes, value, offset); }
+__device__ inline int xor_lane(int value, int offset) { return __shfl_xor_sync(kAllLanes, value, offset); }
+__device__ inline RowMax xor_lane(const RowMax& m, int offset) {
+  return {xor_lane(m.student, offset), xor_lane(m.teacher, offset), xor_lane(m.student_at_teacher, offset)};
+}
+
+struct Add {
+  __device__ float operator()(float x, float y) const { return x + y; }
+  __device__ int operator()(int x, int y) const { return x + y; }
+};
+struct Merge {
+  __device__ RowMax operator()(const RowMax& x, const RowMax& y) const { return merge(x, y); }
+};
+
+// Shared memory for groups of several warps.
+template <class T>
+__device__ T* warp_results() {
+  __shared__ T results[kBlockThreads / 32];
+  return results;
+}
+
+// Every lane of a group gets the combination of the group's values, in a fixed order. All threads of the block call.
+template <int kGroup, class T, class Combine>
+__device__ T group_reduce(T value, Combine combine) {
+  constexpr int kWidth = kGroup < 32 ? kGroup : 32;
+#pragma unroll
+  for (int offset = kWidth / 2; offset > 0; offset /= 2) value = combine(value, xor_lane(value, offset));
+  if constexpr (kGroup > 32) {
+    static_assert(kGroup == kBlockThreads);
+    T* const results = warp_results<T>();
+    __syncthreads();  // the results of the call before have been read
+    if (threadIdx.x % 32 == 0) results[threadIdx.x / 32] = value;
+    __syncthreads();
+    value = results[0];
+#pragma unroll
+    for (int warp = 1; warp < kGroup / 32; ++warp) value = combine(value, results[warp]);
+  }
+  return value;
+}
+template <int kGroup>
+__device__ float group_sum(float value) {
+  return group_reduce<kGroup>(value, Add{});
+}
+
+// launch(std::integral_constant<int, lanes>) with the lanes per row that fit the number of classes.
+template <class Launch>
+void for_group(std::int64_t classes, Launch&& launch) {
+  if (classes <= 4) return launch(std::integral_constant<int, 1>{});
+  if (classes <= 16) return launch(std::integral_constant<int, 4>{});
+  if (classes <= 64) return launch(std::integral_constant<int, 16>{});
+  if (classes <= 1024) return launch(std::integral_constant<int, 32>{});
+  launch(std::integral_constant<int, kBlockThreads>{});
+}
+
+template <int kGroup>
+__device__ void group_barrier() {
+  if constexpr (kGroup > 32) {
+    __syncthreads();
+  } else {
+    __syncwarp();
+  }
+}
+
+}  // namespace leaven::cuda

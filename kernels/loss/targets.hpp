@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+#include <leaven/loss.hpp>
+#include "kernels/core/annotate.hpp"
+#include "kernels/loss/loss_params.hpp"
+
+namespace leaven {
+
+// What a row is compared with. A label that does not count has weight 0 and class 0: it can be read with safety.
+struct RowTarget {
+  std::int32_t a = 0;
+  std::int32_t b = 0;
+  float weight_a = 0;
+  float weight_b = 0;
+  std::uint32_t status = 0;
+  std::int32_t valid = 0;  // 1: not ignored
+};
+
+LEAVEN_HD bool is_good_weight(float weight) { return weight >= 0.0f && weight < kInfinity; }
+
+// weight CE(a) + (1 - weight) CE(b). Decided by labels and weights alone; without branches, for vector loops. A bad
+// label or weight makes the whole row an ignored one.
+LEAVEN_HD RowTarget mixed_target(std::int32_t a, std::int32_t b, float weight, std::int32_t ignore_label,
+                                 std::int32_t classes) {
+  const std::uint32_t limit = static_cast<std::uint32_t>(classes);
+  const std::int32_t use_a = a != ignore_label ? 1 : 0;
+  const std::int32_t use_b = b != ignore_label ? 1 : 0;
+  const std::uint32_t bad_a = (a != ignore_label) & (static_cast<std::uint32_t>(a) >= limit) ? kLabelOutOfRange : 0u;
+  const std::uint32_t bad_b = (b != ignore_label) & (static_cast<std::uint32_t>(b) >= limit) ? kLabelOutOfRange : 0u;
+  const std::uint32_t bad_weight = (weight >= 0.0f) & (weight <= 1.0f) ? 0u : kWeightOutOfRange;
+  RowTarget target;
+  target.status = bad_a | bad_b | bad_weight;
+  target.valid = target.status == 0u ? use_a | use_b : 0;
+  const std::int32_t count_a = target.valid & use_a;
+  const std::int32_t count_b = target.valid & use_b;
+  target.a = count_a != 0 ? a : 0;
+  target.b = count_b != 0 ? b : 0;
+  target.weight_a = count_a != 0 ? weight : 0.0f;
+  target.weight_b = count_b != 0 ? 1.0f - weight : 0.0f;
+  return target;
+}
+
+LEAVEN_HD RowTarget row_target(const TargetParams& t, std::int64_t row, std::int32_t classes) {
+  const bool mixed = t.b != nullptr;
+  return mixed_target(t.a[row], mixed ? t.b[row] : t.ignore_label, mixed ? t.weight_a[row] : 1.0f, t.ignore_label,
+                      classes);
+}
+
+}  // namespace leaven
