@@ -69,7 +69,8 @@ inline void check_size(const Cursor& cursor, const ImageHeader& header) {
   }
 }
 
-inline void check_plausible(const Cursor& cursor, const ImageHeader& header, std::int64_t fewest_bytes, std::uint64_t bytes) {
+inline void check_plausible(const Cursor& cursor, const ImageHeader& header, std::int64_t fewest_bytes,
+                            std::uint64_t bytes) {
   if (static_cast<std::uint64_t>(fewest_bytes) > bytes) {
     cursor.fail("truncated or damaged: {} x {} pixels do not fit in its {} bytes of image data", header.width,
                 header.height, bytes);

@@ -80,6 +80,18 @@ bool is_frame_header(int marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }
 
+// stb_image writes over the end of its table where a table promises more than 256 symbols.
+void check_huffman_tables(Cursor cursor, std::uint32_t length) {
+  for (std::uint32_t used = 0; used < length;) {
+    cursor.skip(1);
+    std::uint32_t symbols = 0;
+    for (const std::uint8_t count : cursor.take(16)) symbols += count;
+    if (symbols > 256) cursor.fail("damaged: a Huffman table of {} symbols", symbols);
+    cursor.skip(symbols);
+    used += 17 + symbols;
+  }
+}
+
 ImageHeader inspect_jpeg(Cursor cursor) {
   ImageHeader header{.format = FileFormat::jpeg};
   cursor.skip(2);
@@ -93,6 +105,7 @@ ImageHeader inspect_jpeg(Cursor cursor) {
     const std::uint32_t length = cursor.big_endian(2);
     if (length < 2) cursor.fail("damaged: a JPEG segment of {} bytes", length);
     cursor.need(length - 2);
+    if (marker == 0xC4) check_huffman_tables(cursor, length - 2);
     if (is_frame_header(marker)) {
       Cursor fields = cursor;
       const int bits = fields.byte();

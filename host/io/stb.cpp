@@ -13,6 +13,7 @@
 #define STB_IMAGE_WRITE_STATIC
 #define STB_IMAGE_WRITE_IMPLEMENTATION
 #define STBI_WRITE_NO_STDIO
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // reported where their code is inlined into ours
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wall"
 #pragma GCC diagnostic ignored "-Wextra"
@@ -33,8 +34,8 @@ const char* stb_decode(Bytes file, std::int64_t channels, std::vector<std::uint8
   struct Free {
     void operator()(stbi_uc* data) const { stbi_image_free(data); }
   };
-  const std::unique_ptr<stbi_uc, Free> data(stbi_load_from_memory(
-      file.data(), static_cast<int>(file.size()), &width, &height, &in_file, static_cast<int>(channels)));
+  const std::unique_ptr<stbi_uc, Free> data(stbi_load_from_memory(file.data(), static_cast<int>(file.size()), &width,
+                                                                  &height, &in_file, static_cast<int>(channels)));
   if (data == nullptr) return stbi_failure_reason();
   pixels.insert(pixels.end(), data.get(), data.get() + std::int64_t{width} * height * channels);
   return nullptr;
