@@ -8,7 +8,7 @@
 namespace leaven::samples {
 namespace {
 
-std::string two_digits(std::int64_t value) { return (value < 10 ? "0" : "") + std::to_string(value); }
+std::string two_digits(std::int64_t value) { return std::string(value < 10 ? "0" : "") + std::to_string(value); }
 
 }  // namespace
 
@@ -24,7 +24,7 @@ std::string thousands(double value) {
   std::string text = fixed(value, 0);
   if (!std::isfinite(value)) return text;
   const std::size_t first = text[0] == '-' ? 1 : 0;
-  for (std::size_t at = text.size(); at > first + 3; at -= 3) text.insert(at - 3, ",");
+  for (std::size_t at = text.size(); at > first + 3; at -= 3) text.insert(at - 3, 1, ',');
   return text;
 }
 
@@ -32,7 +32,7 @@ std::string percent(double share, int digits) { return fixed(100 * share, digits
 
 std::string points(double difference) {
   const std::string text = fixed(100 * difference, 1);
-  return text[0] == '-' || text == "0.0" || text == "nan" ? text : "+" + text;
+  return text[0] == '-' || text == "0.0" || text == "nan" ? text : std::string("+") + text;
 }
 
 std::string duration(double seconds) {

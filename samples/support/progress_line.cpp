@@ -72,7 +72,7 @@ void ProgressLine::finish(std::string_view note) {
 void ProgressLine::write(std::string text, bool last) {
   constexpr const char* kClearToEnd = "\x1b[K";
   if (options_.columns > 0) {
-    text = "\r" + text.substr(0, static_cast<std::size_t>(options_.columns - 1)) + kClearToEnd;
+    text = std::string("\r") + text.substr(0, static_cast<std::size_t>(options_.columns - 1)) + kClearToEnd;
     line_open_ = !last;
   }
   *options_.out << text << (last || options_.columns == 0 ? "\n" : "") << std::flush;
