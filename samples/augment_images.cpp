@@ -1,4 +1,5 @@
 // Applies augmentations to picture files: what the kernels do, for the eye and for scripts.
+#include <algorithm>
 #include <map>
 
 #include "samples/support/command_line.hpp"
@@ -14,7 +15,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostSheetRows = 50;
 constexpr std::size_t kMostSheetColumns = 12;
-constexpr std::int64_t kSheetTile = 320;
+constexpr std::int64_t kLargestSheetTile = 320;  // pictures wait for the sheet in this size
 
 struct Arguments {
   std::vector<std::string> inputs;
@@ -39,19 +40,20 @@ void add_options(CLI::App& app, Arguments& a) {
       ->type_name("")
       ->required()
       ->group("Input");
-  app.add_option("--op", a.ops, "An operation; several are applied in the order given")
+  app.add_option("--op", a.ops,
+                 "An operation (see below); give --op again for more, they are applied in the order given")
       ->type_name("NAME:key=value,...")
       ->allow_extra_args(false)
       ->group("Augmentation");
   app.add_option("--policy", a.policy, "Random operations, behind those of --op")
       ->type_name("NAME:key=value,...")
       ->group("Augmentation");
-  app.add_option("--seed", a.seed, "Of the policy's draws. Copy k of input i gets the same operations in every run")
+  app.add_option("--seed", a.seed, "Of the policy's draws: equal seeds give equal pictures")
       ->type_name("N")
       ->group("Augmentation");
   app.add_option("--copies", a.copies, "Results for each picture, with a policy")
       ->type_name("N")
-      ->check(CLI::Range(1, 10000))
+      ->check(in_range(1, 10000))
       ->group("Augmentation");
   app.add_option("--out", a.out, "Folder for NAME.png, or NAME_1.png, NAME_2.png, ... with several copies")
       ->type_name("DIR")
@@ -115,7 +117,10 @@ Plan make_plan(const Arguments& a) {
 std::vector<io::SheetTile> process(const Arguments& a, const Plan& plan, std::size_t index, Stream stream) {
   std::vector<io::SheetTile> steps;
   const auto show = [&](const Picture& picture, const std::string& caption) {
-    if (!a.sheet.empty() && index < kMostSheetRows) steps.push_back({io::fit(picture.to_host(), kSheetTile), caption});
+    if (a.sheet.empty() || index >= kMostSheetRows) return;
+    io::HostImage image = picture.to_host();
+    if (std::max(image.height, image.width) > kLargestSheetTile) image = io::fit(image, kLargestSheetTile);
+    steps.push_back({std::move(image), caption});
   };
   const fs::path input = a.inputs[index];
   Picture picture(io::read_image(input), stream);

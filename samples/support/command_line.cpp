@@ -29,15 +29,14 @@ std::string wrapped(const std::string& text, std::size_t width) {
   return result;
 }
 
-// "--seed N          of all random choices [1]"
+// "--seed N          of all random choices [1]", in groups.
 class HelpFormatter : public CLI::Formatter {
  public:
   HelpFormatter() { column_width(kHelpColumn); }
 
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_type_size() == 0) return "";
-    const bool several = option->get_expected_max() == CLI::detail::expected_max_vector_size;
-    return " " + option->get_type_name() + (several ? " ..." : "");
+    return " " + (option->get_positional() ? "..." : option->get_type_name());
   }
   std::string make_option_desc(const CLI::Option* option) const override {
     const std::string value = option->get_default_str();
@@ -59,6 +58,12 @@ std::string unknown_option(const CLI::App& app, const std::vector<std::string>& 
   return "unexpected argument '" + (remaining.empty() ? "" : remaining.front()) + "'";
 }
 
+std::string help_text(const CLI::App& app) {
+  std::string text = app.help();
+  for (std::size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+  return text;
+}
+
 int usage_error(const CLI::App& app, const std::string& what) {
   std::cerr << app.get_name() << ": " << what << "\nTry '" << app.get_name() << " --help'.\n";
   return 2;
@@ -69,18 +74,20 @@ int usage_error(const CLI::App& app, const std::string& what) {
 std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& purpose, const std::string& examples) {
   auto app = std::make_unique<CLI::App>(wrapped(purpose, kHelpWidth), name);
   app->formatter(std::make_shared<HelpFormatter>());
-  app->get_formatter()->label("OPTIONS", "[options]");
+  app->get_formatter()->label("OPTIONS", "options");
   app->option_defaults()->always_capture_default();
-  app->get_help_ptr()->group("Other")->description("Print this help and exit");
+  app->set_help_flag();
   app->footer(examples.empty() ? "" : "\nExamples:\n" + examples);
   return app;
 }
 
 int run_program(CLI::App& app, int argc, const char* const* argv, const std::function<void()>& body) {
+  app.set_help_flag("-h,--help", "Print this help and exit")->group("Other");  // last of the groups
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
+  } catch (const CLI::CallForHelp&) {
+    std::cout << help_text(app);
+    return 0;
   } catch (const CLI::ExtrasError&) {
     return usage_error(app, unknown_option(app, app.remaining()));
   } catch (const CLI::ParseError& error) {
@@ -98,14 +105,15 @@ int run_program(CLI::App& app, int argc, const char* const* argv, const std::fun
 }
 
 CLI::Validator one_of(std::vector<std::string> names) {
-  const std::string type = listed(names);
   return CLI::Validator(
       [names = std::move(names)](std::string& value) {
         if (std::find(names.begin(), names.end(), value) != names.end()) return std::string{};
         return "'" + value + "' is not known" + suggestion(value, names) + " Allowed: " + listed(names);
       },
-      type, "one of");
+      "", "one of");
 }
+
+CLI::Validator in_range(double lowest, double highest) { return CLI::Range(lowest, highest).description(""); }
 
 MachineOptions::MachineOptions(CLI::App& app) {
   app.add_option("--backend", backend_, "Where to compute: auto takes the GPU where there is one")
@@ -113,7 +121,7 @@ MachineOptions::MachineOptions(CLI::App& app) {
       ->type_name("auto|cpu|cuda")
       ->group("Machine");
   app.add_option("--threads", threads_, "Threads of the CPU backend; 0: one for each core")
-      ->check(CLI::Range(0, 1024))
+      ->check(in_range(0, 1024))
       ->type_name("N")
       ->group("Machine");
 }

@@ -30,6 +30,9 @@ int run_program(CLI::App& app, int argc, const char* const* argv, const std::fun
 /// For option->check(): one of `names`.
 CLI::Validator one_of(std::vector<std::string> names);
 
+/// For option->check(): a number from lowest to highest.
+CLI::Validator in_range(double lowest, double highest);
+
 /// The options --backend and --threads.
 class MachineOptions {
  public:

@@ -40,7 +40,9 @@ std::optional<std::string> nearest(std::string_view name, std::span<const std::s
   std::optional<std::string> best;
   std::size_t fewest = std::max<std::size_t>(name.size() / 2, 1) + 1;
   for (const std::string& candidate : candidates) {
-    const std::size_t needed = edits(name, candidate);
+    const bool begun =
+        std::min(name.size(), candidate.size()) >= 3 && (candidate.starts_with(name) || name.starts_with(candidate));
+    const std::size_t needed = begun ? 1 : edits(name, candidate);
     if (needed < fewest) {
       fewest = needed;
       best = candidate;

@@ -7,7 +7,8 @@
 
 namespace leaven::samples {
 
-/// The candidate with the fewest letters to insert, delete, replace or swap; none where more than half would change.
+/// The candidate with the fewest letters to insert, delete, replace or swap (one that begins as `name` does counts as
+/// near); none where more than half would change.
 std::optional<std::string> nearest(std::string_view name, std::span<const std::string> candidates);
 
 /// ", did you mean 'rotate'?", or "." where no candidate is near: the end of a sentence.

@@ -31,9 +31,8 @@ std::string plain(double value) { return fixed(value, value == std::floor(value)
 std::string allowed(const KeySpec& key) {
   if (key.kind == Kind::choice) return alternatives(key.choices);
   std::string text = key.kind == Kind::integer ? "a whole number" : "a number";
-  text += key.above_lowest ? " above " : " from ";
-  text += plain(key.lowest) + (key.below_highest ? " and below " : " to ") + plain(key.highest);
-  return text;
+  if (key.without_ends) return text + " above " + plain(key.lowest) + " and below " + plain(key.highest);
+  return text + " from " + plain(key.lowest) + " to " + plain(key.highest);
 }
 
 // "rotate:angle=,interpolation=nearest|bilinear,fill=0..255"
@@ -43,7 +42,7 @@ std::string pattern(const OpSpec& op) {
   for (const KeySpec& key : op.keys) {
     text += separator + key.name + "=";
     separator = op.needs == Needs::exactly_one_key ? '|' : ',';
-    if (key.kind == Kind::integer) text += plain(key.lowest) + ".." + (key.highest < 1e9 ? plain(key.highest) : "");
+    if (key.kind == Kind::integer) text += plain(key.lowest) + ".." + (key.highest < 1e6 ? plain(key.highest) : "");
     for (std::size_t i = 0; i < key.choices.size(); ++i) text += (i > 0 ? "|" : "") + key.choices[i];
   }
   return text;
@@ -65,8 +64,8 @@ std::optional<double> read_value(std::string_view text, const KeySpec& key) {
   }
   const std::optional<double> value = read_number(text);
   if (!value || (key.kind == Kind::integer && *value != std::floor(*value))) return std::nullopt;
-  if (*value < key.lowest || (key.above_lowest && *value == key.lowest)) return std::nullopt;
-  if (*value > key.highest || (key.below_highest && *value == key.highest)) return std::nullopt;
+  if (*value < key.lowest || *value > key.highest) return std::nullopt;
+  if (key.without_ends && (*value == key.lowest || *value == key.highest)) return std::nullopt;
   return value;
 }
 
@@ -144,11 +143,7 @@ ParsedOp parse_op(std::string_view text, std::span<const OpSpec> specs) { return
 std::string help_of(std::span<const OpSpec> specs) {
   std::string text;
   for (const OpSpec& op : specs) {
-    text += "  " + pattern(op) + "\n      " + op.purpose;
-    for (const KeySpec& key : op.keys) {
-      if (key.counts && !key.meaning.empty()) text += "; " + key.name + ": " + key.meaning;
-    }
-    text += "\n";
+    text += "  " + pattern(op) + "\n      " + op.purpose + "\n";
   }
   return text;
 }

@@ -18,12 +18,10 @@ struct KeySpec {
   Kind kind = Kind::number;
   double lowest = 0;
   double highest = 0;
-  bool above_lowest = false;                ///< `lowest` itself is not allowed
-  bool below_highest = false;               ///< `highest` itself is not allowed
+  bool without_ends = false;                ///< neither `lowest` nor `highest` itself is allowed
   std::vector<std::string> choices{};       ///< of a choice: the value is the index
   std::optional<double> value_if_absent{};  ///< none: the key must be given
   bool counts = true;                       ///< for OpSpec::needs
-  std::string meaning{};                    ///< with unit, for the help
 };
 
 /// An operation, its keys, and which of them must be given.
@@ -31,7 +29,7 @@ struct OpSpec {
   enum class Needs { each_key_without_default, exactly_one_key, some_key };
 
   std::string name;
-  std::string purpose;
+  std::string purpose;  ///< with units, for the help
   std::vector<KeySpec> keys;
   Needs needs = Needs::each_key_without_default;
 };

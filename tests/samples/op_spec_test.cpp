@@ -19,12 +19,27 @@ void expect_complaint(std::string_view text, std::initializer_list<std::string> 
 }
 
 TEST(OpSpec, KnowsEveryOperation) {
-  for (const char* text :
-       {"brightness:factor=1.5", "brightness:offset=-20", "contrast:factor=0", "color:factor=2", "posterize:bits=3",
-        "solarize:threshold=178.5", "invert", "flip:axis=left_right", "flip:axis=top_bottom", "flip:axis=both",
-        "crop:x=1,y=2,width=3,height=4", "rotate:angle=-30", "shear:x=0.2", "shear:y=0.2", "shear:x=0.1,y=-0.2",
-        "translate:x=3", "translate:y=-4.5", "affine:angle=10,translate_x=1,translate_y=2,scale=1.1,shear_x=3,shear_y=4",
-        "affine:scale=2", "rotate:angle=1,interpolation=bilinear,fill=128", "affine:angle=1,fill=0"}) {
+  for (const char* text : {"brightness:factor=1.5",
+                           "brightness:offset=-20",
+                           "contrast:factor=0",
+                           "color:factor=2",
+                           "posterize:bits=3",
+                           "solarize:threshold=178.5",
+                           "invert",
+                           "flip:axis=left_right",
+                           "flip:axis=top_bottom",
+                           "flip:axis=both",
+                           "crop:x=1,y=2,width=3,height=4",
+                           "rotate:angle=-30",
+                           "shear:x=0.2",
+                           "shear:y=0.2",
+                           "shear:x=0.1,y=-0.2",
+                           "translate:x=3",
+                           "translate:y=-4.5",
+                           "affine:angle=10,translate_x=1,translate_y=2,scale=1.1,shear_x=3,shear_y=4",
+                           "affine:scale=2",
+                           "rotate:angle=1,interpolation=bilinear,fill=128",
+                           "affine:angle=1,fill=0"}) {
     const ParsedOp op = parse(text);
     EXPECT_EQ(op.text, text);
     EXPECT_EQ(op.name, std::string_view(text).substr(0, op.name.size()));
@@ -55,7 +70,8 @@ TEST(OpSpec, AnswersAnUnknownNameWithTheNearest) {
 }
 
 TEST(OpSpec, AnswersAnUnknownKeyWithTheAllowedOnes) {
-  expect_complaint("rotate:angel=3", {"key 'angel'", "did you mean 'angle'?", "rotate takes angle, interpolation, fill"});
+  expect_complaint("rotate:angel=3",
+                   {"key 'angel'", "did you mean 'angle'?", "rotate takes angle, interpolation, fill"});
   expect_complaint("invert:factor=1", {"invert takes no key"});
   expect_complaint("flip:axis=both,fill=3", {"key 'fill'", "flip takes axis"});
   expect_complaint("rotate:=3", {"key '' is not known"});
