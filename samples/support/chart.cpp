@@ -10,8 +10,8 @@
 namespace leaven::samples {
 namespace {
 
-constexpr double kWidth = 640;
-constexpr double kHeight = 330;
+constexpr double kWidth = 520;
+constexpr double kHeight = 300;
 constexpr double kLeft = 58;
 constexpr double kRight = 14;
 constexpr double kTop = 12;
@@ -91,8 +91,8 @@ class Drawing {
   }
 
   std::string svg() {
-    std::string out = "<svg viewBox=\"0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) +
-                      "\" role=\"img\" aria-label=\"" + escape_html(chart_.title + ": " + summary()) + "\">\n";
+    std::string out = "<svg viewBox='0 0 " + fixed(kWidth, 0) + " " + fixed(kHeight, 0) + "' role='img' aria-label='" +
+                      escape_html(chart_.title + ": " + summary()) + "'>\n";
     out += axes();
     for (std::size_t i = 0; i < series_.size(); ++i) out += line(i);
     return out + "</svg>\n";
@@ -115,26 +115,26 @@ class Drawing {
     return text;
   }
   std::string text(const char* kind, double x, double y, const std::string& content) const {
-    return std::string("<text class=\"") + kind + "\" x=\"" + number(x) + "\" y=\"" + number(y) + "\">" +
+    return std::string("<text class='") + kind + "' x='" + number(x) + "' y='" + number(y) + "'>" +
            escape_html(content) + "</text>\n";
   }
   std::string axes() const {
     std::string out;
-    const std::vector<double> rows = axis_ticks(y_.lowest, y_.highest, 6);
+    const std::vector<double> rows = axis_ticks(y_.lowest, y_.highest, 7);
     for (const double y : rows) {
-      out += "<path class=\"grid\" d=\"M" + number(kLeft) + " " + number(to_y(y)) + "H" + number(kWidth - kRight) +
-             "\"/>\n";
+      out +=
+          "<path class='grid' d='M" + number(kLeft) + " " + number(to_y(y)) + "H" + number(kWidth - kRight) + "'/>\n";
       out += text("y-tick", kLeft - 8, to_y(y) + 4, tick_text(y, step_of(rows), chart_.values));
     }
     const std::vector<double> columns = axis_ticks(x_.lowest, x_.highest, 7);
     for (const double x : columns) {
       out += text("x-tick", to_x(x), kHeight - kBottom + 18, tick_text(x, step_of(columns), Chart::Values::numbers));
     }
-    out += "<path class=\"axis\" d=\"M" + number(kLeft) + " " + number(kTop) + "V" + number(kHeight - kBottom) + "H" +
-           number(kWidth - kRight) + "\"/>\n";
+    out += "<path class='axis' d='M" + number(kLeft) + " " + number(kTop) + "V" + number(kHeight - kBottom) + "H" +
+           number(kWidth - kRight) + "'/>\n";
     out += text("x-label", (kLeft + kWidth - kRight) / 2, kHeight - 6, chart_.x_label);
-    out += "<text class=\"y-label\" transform=\"translate(13 " + number((kTop + kHeight - kBottom) / 2) +
-           ") rotate(-90)\">" + escape_html(chart_.y_label) + "</text>\n";
+    out += "<text class='y-label' transform='translate(13 " + number((kTop + kHeight - kBottom) / 2) +
+           ") rotate(-90)'>" + escape_html(chart_.y_label) + "</text>\n";
     return out;
   }
   static double step_of(const std::vector<double>& ticks) { return ticks.size() > 1 ? ticks[1] - ticks[0] : 1; }
@@ -142,11 +142,11 @@ class Drawing {
     const Points& points = series_[index];
     std::string path;
     for (const auto& [x, y] : points) path += (path.empty() ? "M" : "L") + number(to_x(x)) + " " + number(to_y(y));
-    std::string out = "<path class=\"" + line_class(index) + "\" d=\"" + path + "\"/>\n";
+    std::string out = "<path class='" + line_class(index) + "' d='" + path + "'/>\n";
     if (points.size() > 12) return path.empty() ? "" : out;
     for (const auto& [x, y] : points) {
-      out += "<circle class=\"dot s" + std::to_string(index % kColours) + "\" cx=\"" + number(to_x(x)) + "\" cy=\"" +
-             number(to_y(y)) + "\" r=\"3\"/>\n";
+      out += "<circle class='dot s" + std::to_string(index % kColours) + "' cx='" + number(to_x(x)) + "' cy='" +
+             number(to_y(y)) + "' r='3'/>\n";
     }
     return path.empty() ? "" : out;
   }
@@ -158,11 +158,11 @@ class Drawing {
 };
 
 std::string legend(const Chart& chart, const std::vector<Points>& series) {
-  std::string out = "<ul class=\"legend\">\n";
+  std::string out = "<ul class='legend'>\n";
   for (std::size_t i = 0; i < series.size(); ++i) {
     const std::string last = series[i].empty() ? "no data" : value_text(series[i].back().second, chart.values);
-    out += "<li><svg viewBox=\"0 0 26 10\" aria-hidden=\"true\"><path class=\"" + line_class(i) +
-           "\" d=\"M1 5H25\"/></svg>" + escape_html(chart.series[i].name) + " <b>" + last + "</b></li>\n";
+    out += "<li><svg viewBox='0 0 26 10' aria-hidden='true'><path class='" + line_class(i) + "' d='M1 5H25'/></svg>" +
+           escape_html(chart.series[i].name) + " <b>" + last + "</b></li>\n";
   }
   return out + "</ul>\n";
 }
@@ -190,9 +190,9 @@ std::string chart_html(const Chart& chart) {
     empty = empty && series.back().empty();
   }
   const std::string body =
-      empty ? "<p class=\"empty\">No data.</p>\n"
-            : "<div class=\"scroll\">" + Drawing(chart, series).svg() + "</div>\n" + legend(chart, series);
-  return "<figure class=\"chart\">\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n" + body + "</figure>\n";
+      empty ? "<p class='empty'>No data.</p>\n"
+            : "<div class='scroll'>" + Drawing(chart, series).svg() + "</div>\n" + legend(chart, series);
+  return "<figure class='chart'>\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n" + body + "</figure>\n";
 }
 
 }  // namespace leaven::samples

@@ -10,6 +10,7 @@ std::string escape_html(std::string_view text) {
       case '<': out += "&lt;"; break;
       case '>': out += "&gt;"; break;
       case '"': out += "&quot;"; break;
+      case '\'': out += "&#39;"; break;
       default:
         if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t') out += c;
     }

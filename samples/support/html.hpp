@@ -7,7 +7,7 @@
 
 namespace leaven::samples {
 
-/// For text and for attributes in double quotes: & < > " are replaced, control characters left out.
+/// For text and for attributes in quotes: & < > " ' are replaced, control characters left out.
 std::string escape_html(std::string_view text);
 
 std::string base64(std::span<const std::uint8_t> bytes);

@@ -18,8 +18,8 @@ enum class Tone { neutral, right, wrong };  ///< shown by colour and by a mark
 /// A picture of a report's grid.
 struct ReportImage {
   io::HostImage image;
-  std::string caption;      ///< short: it stands under the picture
-  std::string alternative;  ///< the picture in words, for those who cannot see it; empty: the caption
+  std::string caption;        ///< short: it stands under the picture
+  std::string alternative{};  ///< the picture in words, for those who cannot see it; empty: the caption
   Tone tone = Tone::neutral;
 };
 
@@ -52,6 +52,7 @@ class Report {
   std::string contents_;
   std::string body_;
   int sections_ = 0;
+  int tables_ = 0;
 };
 
 }  // namespace leaven::samples

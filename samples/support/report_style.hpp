@@ -35,7 +35,6 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; list-style: none; ma
 .facts dd { margin: 0; font-size: 1.2rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; background: var(--card); font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); font-size: .92rem; padding: 0 0 .5rem; }
 th, td { padding: .45rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 thead th { border-bottom: 2px solid var(--ink); font-size: .88rem; vertical-align: bottom; }
 tbody th { font-weight: 400; }
@@ -49,10 +48,10 @@ tr.best th, tr.best .right-side { font-weight: 600; }
 .loss { color: var(--wrong); }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 1rem; }
 figure { margin: 1rem 0; }
-figcaption { color: var(--soft); font-size: .92rem; }
+figcaption { color: var(--soft); font-size: .92rem; margin-bottom: .5rem; max-width: 46rem; }
 .chart { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .85rem 1rem; margin: 0; }
 .chart figcaption { color: var(--ink); font-weight: 600; font-size: 1rem; margin-bottom: .4rem; }
-.chart .scroll svg { display: block; width: 100%; min-width: 430px; height: auto; }
+.chart .scroll svg { display: block; width: 100%; min-width: 400px; height: auto; }
 .chart text { fill: var(--soft); font-size: 13px; }
 .x-tick, .x-label, .y-label { text-anchor: middle; }
 .y-tick { text-anchor: end; }
@@ -67,12 +66,11 @@ figcaption { color: var(--soft); font-size: .92rem; }
 .legend svg { width: 26px; height: 10px; margin-right: .4rem; vertical-align: middle; }
 .legend b { font-weight: 600; font-variant-numeric: tabular-nums; }
 .empty { color: var(--soft); }
-.grid-of-images > figcaption { max-width: 46rem; margin-bottom: .6rem; }
-.images { display: grid; gap: .75rem .6rem; }
+.images { display: grid; gap: .75rem .6rem; grid-template-columns: repeat(auto-fill, min(100%, calc(var(--side) + 6px))); }
 .images figure { margin: 0; min-width: 0; }
 .images img { display: block; max-width: 100%; height: auto; border-radius: 3px; }
 .images .pixels { image-rendering: pixelated; }
-.images figcaption { font-size: .8rem; line-height: 1.3; margin-top: .25rem; overflow-wrap: break-word; }
+.images figcaption { font-size: .8rem; line-height: 1.3; margin: .25rem 0 0; overflow-wrap: break-word; }
 .images .right img, .images .wrong img { outline: 3px solid; outline-offset: 1px; }
 .images .right img { outline-color: var(--right); }
 .images .wrong img { outline-color: var(--wrong); }
