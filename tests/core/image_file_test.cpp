@@ -57,6 +57,12 @@ TEST(ImageFile, JpegsAreWithinAFewLevelsOfPillows) {
   }
 }
 
+// Few bytes for many pixels, and many parts: what a header that lies looks like too.
+TEST(ImageFile, AFlatJpegWithRestartsIsRead) {
+  const io::HostImage image = io::read_image(sample("flat_restarts.jpg"));
+  EXPECT_EQ(image.pixels, std::vector<std::uint8_t>(800 * 800, 118));
+}
+
 TEST(ImageFile, PngReturnsWhatWasWritten) {
   const TemporaryFolder folder;
   for (const std::int64_t channels : {1, 3}) {

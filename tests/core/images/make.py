@@ -75,6 +75,10 @@ with open("expected.txt", "w") as f:
         data = image.tobytes()
         f.write(f"{name} {image.height} {image.width} {len(image.getbands())} {hashlib.sha256(data).hexdigest()}\n")
 
+flat = Image.new("L", (800, 800), 120)
+if int(PIL.__version__.split(".")[0]) > 10:
+    flat.save("flat_restarts.jpg", quality=20, restart_marker_rows=1)
+
 for name, image, options in (("baseline.jpg", rgb, {"subsampling": 0}), ("progressive.jpg", rgb, {"progressive": True}),
                              ("grey.jpg", grey, {}), ("restarts.jpg", rgb, {"restart_marker_rows": 1})):
     if "restart_marker_rows" not in options or int(PIL.__version__.split(".")[0]) > 10:  # the option is silently ignored before
