@@ -12,14 +12,15 @@ void quickstart(Stream stream) {
   const train::DataSet pictures = train::read_fashion_mnist(folder, train::FashionMnist::train, stream);
   const train::DataSet test = train::read_fashion_mnist(folder, train::FashionMnist::test, stream);
   const train::FitData data{.data = &pictures, .samples = train::split(pictures, {.labelled_per_class = 20}).labelled};
-  for (const bool augmented : {false, true}) {
+  const AugmenterOptions none{};
+  const AugmenterOptions some{
+      .pad_crop = RandomPadCrop{2}, .flip_probability = 0.5f, .policy = RandAugmentOptions{.num_ops = 1}};
+  for (const AugmenterOptions* augment : {&none, &some}) {
     train::Network network({train::preset("small", 10), pictures.shape, 1, kFashionMnist}, stream);
-    train::FitOptions options{.steps = 200};
-    if (augmented) options.augment = {.pad_crop = RandomPadCrop{.padding = 2}, .flip_probability = 0.5f};
-    const train::FitResult result = train::fit(network, data, options);
-    std::cout << (augmented ? "with" : "without")
+    const train::FitResult result = train::fit(network, data, {.steps = 400, .augment = *augment});
+    std::cout << (augment == &none ? "without" : "with")
               << " augmentation: " << samples::percent(train::evaluate(network, test).accuracy)
-              << " of 10,000 test pictures are right (" << samples::thousands(result.images_per_second)
+              << " of the test pictures are right (" << samples::thousands(result.images_per_second)
               << " images/s in training)" << std::endl;
   }
 }

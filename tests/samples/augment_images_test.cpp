@@ -115,6 +115,19 @@ TEST_F(AugmentImages, APolicyGivesCopiesThatDependOnTheSeedOnly) {
   EXPECT_TRUE(std::adjacent_find(first.begin(), first.end(), std::not_equal_to<>()) != first.end());
 }
 
+TEST_F(AugmentImages, CudaWritesTheSameFiles) {
+  if (!require_cuda_or_skip()) return;
+  for (const char* backend : {"cpu", "cuda"}) {
+    const ProgramOutcome outcome =
+        augment({sample("rgb.png"), sample("grey.png"), "--op", "contrast:factor=1.5", "--op", "rotate:angle=20",
+                 "--policy", "randaugment", "--copies", "2", "--backend", backend, "--out", folder / backend});
+    EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  }
+  for (const char* name : {"rgb_1.png", "rgb_2.png", "grey_1.png", "grey_2.png"}) {
+    EXPECT_EQ(read_bytes(folder.path() / "cuda" / name), read_bytes(folder.path() / "cpu" / name)) << name;
+  }
+}
+
 TEST_F(AugmentImages, WritesASheetOfEveryStep) {
   const ProgramOutcome outcome =
       augment({sample("rgb.png"), sample("grey.png"), "--op", "invert", "--policy", "randaugment", "--copies", "2",
