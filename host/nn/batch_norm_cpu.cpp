@@ -26,7 +26,7 @@ class BatchNormCpu final : public Node {
   void forward(Program& program, Tensor x, Tensor y) override {
     if (c_.mode == train::Mode::training) {
       program.each_slice([this, x](const Slice& slice) {
-        norm_table().statistics(x.image(slice.begin), slice.count * pixels_, channels_, part(slice.index, 0),
+        norm_table().statistics(x.slice(slice), slice.count * pixels_, channels_, part(slice.index, 0),
                                 part(slice.index, 1));
       });
       program.once([this] { merge_statistics(); });
@@ -34,8 +34,8 @@ class BatchNormCpu final : public Node {
       program.once([this] { use_running_statistics(); });
     }
     program.each_slice([this, x, y](const Slice& slice) {
-      norm_table().apply(x.image(slice.begin), slice.count * pixels_, channels_, scale_.data(), shift_.data(), c_.relu,
-                         y.image(slice.begin));
+      norm_table().apply(x.slice(slice), slice.count * pixels_, channels_, scale_.data(), shift_.data(), c_.relu,
+                         y.slice(slice));
     });
   }
 
@@ -43,32 +43,28 @@ class BatchNormCpu final : public Node {
     if (c_.mode == train::Mode::evaluation) {
       if (t.dx.wanted()) {
         program.each_slice([this, t](const Slice& slice) {
-          norm_table().backward_frozen(mask(t, slice), t.dy.image(slice.begin), slice.count * pixels_, channels_,
-                                       scale_.data(), t.dx.image(slice.begin));
+          norm_table().backward_frozen(mask(t, slice), t.dy.slice(slice), slice.count * pixels_, channels_,
+                                       scale_.data(), t.dx.slice(slice));
         });
       }
       return;
     }
     program.each_slice([this, t](const Slice& slice) {
-      norm_table().backward_sums(t.x.image(slice.begin), mask(t, slice), t.dy.image(slice.begin),
-                                 slice.count * pixels_, channels_, mean_.data(), part(slice.index, 0),
-                                 part(slice.index, 1));
+      norm_table().backward_sums(t.x.slice(slice), mask(t, slice), t.dy.slice(slice), slice.count * pixels_, channels_,
+                                 mean_.data(), part(slice.index, 0), part(slice.index, 1));
     });
     program.once([this] { merge_gradients(); });
     if (!t.dx.wanted()) return;
     program.each_slice([this, t](const Slice& slice) {
-      norm_table().backward(t.x.image(slice.begin), mask(t, slice), t.dy.image(slice.begin), slice.count * pixels_,
-                            channels_, mean_.data(), scale_.data(), slope_.data(), offset_.data(),
-                            t.dx.image(slice.begin));
+      norm_table().backward(t.x.slice(slice), mask(t, slice), t.dy.slice(slice), slice.count * pixels_, channels_,
+                            mean_.data(), scale_.data(), slope_.data(), offset_.data(), t.dx.slice(slice));
     });
   }
 
  private:
   std::size_t size() const { return static_cast<std::size_t>(channels_); }
   double* part(std::int64_t slice, std::int64_t which) { return parts_.data() + (2 * slice + which) * channels_; }
-  const float* mask(const BackwardTensors& t, const Slice& slice) const {
-    return c_.relu ? t.y.image(slice.begin) : nullptr;
-  }
+  const float* mask(const BackwardTensors& t, const Slice& slice) const { return c_.relu ? t.y.slice(slice) : nullptr; }
 
   void set_scale(std::size_t c, double mean, double inv_std) {
     mean_[c] = static_cast<float>(mean);

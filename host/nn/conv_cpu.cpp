@@ -38,10 +38,9 @@ class ConvCpu final : public Node {
     program.each_slice([this, x, y](const Slice& slice) {
       Calls& calls = calls_[static_cast<std::size_t>(slice.index)];
       if (c_.layer->has_bias) {
-        calls.forward.run({x.image(slice.begin), forward_weights_.data(), y.image(slice.begin), scratch(slice),
-                           c_.tensors.bias});
+        calls.forward.run({x.slice(slice), forward_weights_.data(), y.slice(slice), scratch(slice), c_.tensors.bias});
       } else {
-        calls.forward.run({x.image(slice.begin), forward_weights_.data(), y.image(slice.begin), scratch(slice)});
+        calls.forward.run({x.slice(slice), forward_weights_.data(), y.slice(slice), scratch(slice)});
       }
     });
   }
@@ -68,21 +67,21 @@ class ConvCpu final : public Node {
   void backward(Program& program, const BackwardTensors& t) override {
     program.each_slice([this, t](const Slice& slice) {
       Calls& calls = calls_[static_cast<std::size_t>(slice.index)];
-      float* dy = t.dy.image(slice.begin);
+      float* dy = t.dy.slice(slice);
       if (c_.relu) {
-        element_table().relu_backward(slice.count * t.dy.image_size, t.y.image(slice.begin), dy, dy);
+        element_table().relu_backward(slice.count * t.dy.image_size, t.y.slice(slice), dy, dy);
       }
       if (c_.learning == Learning::yes) {
         float* part = parts_.data() + slice.index * part_stride_;
         float* bias_part = part + size_of(gradient_desc_) / 4;
         if (c_.layer->has_bias) {
-          calls.backward_weights.run({t.x.image(slice.begin), dy, part, scratch(slice), bias_part});
+          calls.backward_weights.run({t.x.slice(slice), dy, part, scratch(slice), bias_part});
         } else {
-          calls.backward_weights.run({t.x.image(slice.begin), dy, part, scratch(slice)});
+          calls.backward_weights.run({t.x.slice(slice), dy, part, scratch(slice)});
         }
       }
       if (t.dx.wanted()) {
-        calls.backward_data.run({t.dx.image(slice.begin), backward_weights_.data(), dy, scratch(slice)});
+        calls.backward_data.run({t.dx.slice(slice), backward_weights_.data(), dy, scratch(slice)});
       }
     });
   }
@@ -129,11 +128,12 @@ class ConvCpu final : public Node {
   // The format of the first slice size counts for the other one too.
   memory::desc or_any(const memory::desc& chosen) const {
     const LayerSpec& s = *c_.layer;
-    return chosen.is_zero()
-               ? onednn_desc({s.out.channels, s.in.channels, s.kernel, s.kernel}, memory::format_tag::any)
-               : chosen;
+    return chosen.is_zero() ? onednn_desc({s.out.channels, s.in.channels, s.kernel, s.kernel}, memory::format_tag::any)
+                            : chosen;
   }
-  void need_scratch(const memory::desc& desc) { scratch_bytes_ = std::max(scratch_bytes_, (size_of(desc) + 63) / 64 * 64); }
+  void need_scratch(const memory::desc& desc) {
+    scratch_bytes_ = std::max(scratch_bytes_, (size_of(desc) + 63) / 64 * 64);
+  }
   void reserve_scratch() { scratch_ = Buffer<std::byte>(scratch_bytes_ * layout_.slices(), c_.stream); }
   std::byte* scratch(const Slice& slice) const { return scratch_.data() + slice.index * scratch_bytes_; }
 
@@ -149,7 +149,8 @@ class ConvCpu final : public Node {
         const dnnl::convolution_forward::primitive_desc primitive(desc, onednn_attributes(c_.relu), onednn_engine());
         forward_weights_desc_ = primitive.weights_desc();
         need_scratch(primitive.scratchpad_desc());
-        found = primitives_.emplace(n, Primitives{primitive, dnnl::convolution_forward(primitive), {}, {}, {}, {}}).first;
+        found =
+            primitives_.emplace(n, Primitives{primitive, dnnl::convolution_forward(primitive), {}, {}, {}, {}}).first;
       }
       OneDnnCall::Arguments arguments{{DNNL_ARG_SRC, x_desc(n)},
                                       {DNNL_ARG_WEIGHTS, forward_weights_desc_},
@@ -181,10 +182,11 @@ class ConvCpu final : public Node {
           need_scratch(made.backward_data_scratch);
           made.backward_data_primitive = dnnl::convolution_backward_data(primitive);
         }
-        calls.backward_data = OneDnnCall(made.backward_data_primitive, {{DNNL_ARG_DIFF_SRC, x_desc(n)},
-                                                                        {DNNL_ARG_WEIGHTS, backward_weights_desc_},
-                                                                        {DNNL_ARG_DIFF_DST, y_desc(n)},
-                                                                        {DNNL_ARG_SCRATCHPAD, made.backward_data_scratch}});
+        calls.backward_data =
+            OneDnnCall(made.backward_data_primitive, {{DNNL_ARG_DIFF_SRC, x_desc(n)},
+                                                      {DNNL_ARG_WEIGHTS, backward_weights_desc_},
+                                                      {DNNL_ARG_DIFF_DST, y_desc(n)},
+                                                      {DNNL_ARG_SCRATCHPAD, made.backward_data_scratch}});
       }
       if (c_.learning == Learning::no) return 0;
       if (!made.backward_weights_primitive) {

@@ -14,8 +14,8 @@ enum class LayerKind { conv, batch_norm, relu, max_pool, global_average_pool, fl
 // One layer of a description with everything resolved. Fields that a kind does not have keep their defaults.
 struct LayerSpec {
   LayerKind kind{};
-  std::string name;  // "conv1"
-  std::string text;  // its line, blanks normalised
+  std::string name{};  // "conv1"
+  std::string text{};  // its line, blanks normalised
   train::Part part = train::Part::body;
   ImageShape in{};   // count 1
   ImageShape out{};  // count 1

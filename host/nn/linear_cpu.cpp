@@ -23,10 +23,8 @@ struct Product {
   memory::desc a, b, c, bias;
 
   OneDnnCall call() const {
-    OneDnnCall::Arguments arguments{{DNNL_ARG_SRC, a},
-                                    {DNNL_ARG_WEIGHTS, b},
-                                    {DNNL_ARG_DST, c},
-                                    {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}};
+    OneDnnCall::Arguments arguments{
+        {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc()}};
     if (!bias.is_zero()) arguments.push_back({DNNL_ARG_BIAS, bias});
     return OneDnnCall(primitive, arguments);
   }
@@ -61,9 +59,9 @@ class LinearCpu final : public Node {
       OneDnnCall& call = forward_[static_cast<std::size_t>(slice.index)];
       std::byte* scratch = this->scratch(slice.index);
       if (c_.layer->has_bias) {
-        call.run({x.image(slice.begin), c_.tensors.weight, y.image(slice.begin), scratch, c_.tensors.bias});
+        call.run({x.slice(slice), c_.tensors.weight, y.slice(slice), scratch, c_.tensors.bias});
       } else {
-        call.run({x.image(slice.begin), c_.tensors.weight, y.image(slice.begin), scratch});
+        call.run({x.slice(slice), c_.tensors.weight, y.slice(slice), scratch});
       }
     });
   }
@@ -85,24 +83,24 @@ class LinearCpu final : public Node {
   void backward(Program& program, const BackwardTensors& t) override {
     if (c_.relu) {
       program.each_slice([t](const Slice& slice) {
-        float* dy = t.dy.image(slice.begin);
-        element_table().relu_backward(slice.count * t.dy.image_size, t.y.image(slice.begin), dy, dy);
+        float* dy = t.dy.slice(slice);
+        element_table().relu_backward(slice.count * t.dy.image_size, t.y.slice(slice), dy, dy);
       });
     }
     if (c_.learning == Learning::yes) {
       program.each_range(ranges_, [this, t](std::int64_t range) {
         const std::int64_t first = first_output(range);
         backward_weights_[static_cast<std::size_t>(range)].run(
-            {t.dy.data() + first, t.x.data(), c_.tensors.weight_gradient + first * in_, scratch(range)});
+            {t.dy.packed() + first, t.x.packed(), c_.tensors.weight_gradient + first * in_, scratch(range)});
         if (!c_.layer->has_bias) return;
-        element_table().sum_parts(first_output(range + 1) - first, c_.count, out_, t.dy.data() + first,
+        element_table().sum_parts(first_output(range + 1) - first, c_.count, out_, t.dy.packed() + first,
                                   c_.tensors.bias_gradient + first);
       });
     }
     if (!t.dx.wanted()) return;
     program.each_slice([this, t](const Slice& slice) {
       backward_data_[static_cast<std::size_t>(slice.index)].run(
-          {t.dy.image(slice.begin), c_.tensors.weight, t.dx.image(slice.begin), scratch(slice.index)});
+          {t.dy.slice(slice), c_.tensors.weight, t.dx.slice(slice), scratch(slice.index)});
     });
   }
 

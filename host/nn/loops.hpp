@@ -3,26 +3,11 @@
 #include <cstdint>
 
 #include "host/core/isa.hpp"
+#include "kernels/nn/layers.hpp"
 
 // The CPU loops round the convolutions: everything that only streams through memory. Images are packed NHWC; `pixels`
 // are rows of `channels` values. Each function does one slice of a batch on the calling thread.
 namespace leaven::nn {
-
-struct PoolSlice {
-  std::int64_t images, height, width, channels, window;  // stride = window
-};
-
-struct DropoutSlice {
-  std::uint64_t seed;
-  std::uint32_t step;
-  std::uint32_t layer;
-  float probability;
-  std::int64_t first;  // index of the slice's first element in the batch
-};
-
-struct SgdScalars {
-  float learning_rate, momentum, weight_decay;
-};
 
 struct NormTable {
   // Per channel: mean, and the sum of squared differences from it.
@@ -42,8 +27,9 @@ struct NormTable {
 };
 
 struct PoolTable {
-  void (*max_forward)(const PoolSlice& slice, const float* x, float* y, std::uint8_t* position);  // position may be null
-  void (*max_backward)(const PoolSlice& slice, const float* dy, const std::uint8_t* position, float* dx);
+  void (*max_forward)(const PoolShape& shape, const float* x, float* y,
+                      std::uint8_t* position);  // position may be null
+  void (*max_backward)(const PoolShape& shape, const float* dy, const std::uint8_t* position, float* dx);
   void (*average_forward)(std::int64_t images, std::int64_t pixels, std::int64_t channels, const float* x, float* y);
   void (*average_backward)(std::int64_t images, std::int64_t pixels, std::int64_t channels, const float* dy, float* dx);
 };
@@ -51,8 +37,9 @@ struct PoolTable {
 struct ElementTable {
   void (*relu_forward)(std::int64_t size, const float* x, float* y);
   void (*relu_backward)(std::int64_t size, const float* y, const float* dy, float* dx);  // dx may be dy
-  void (*dropout)(std::int64_t size, const DropoutSlice& slice, const float* x, float* y);
-  void (*sgd)(std::int64_t size, const SgdScalars& step, const float* gradient, float* velocity, float* weights);
+  // x[i] is element first + i of the batch.
+  void (*dropout)(std::int64_t first, std::int64_t size, const DropoutDraw& draw, const float* x, float* y);
+  void (*sgd)(std::int64_t size, const SgdStep& step, const float* gradient, float* velocity, float* weights);
   // out[i] = sum over k of parts[k * stride + i], k ascending
   void (*sum_parts)(std::int64_t size, std::int64_t parts, std::int64_t stride, const float* values, float* out);
 };

@@ -7,17 +7,21 @@
 #include <leaven/stream.hpp>
 #include "host/nn/description.hpp"
 #include "host/nn/program.hpp"
+#include "kernels/nn/layers.hpp"
 
 namespace leaven::nn {
 
-// A batch of activations or gradients. The pointer is looked up when a step runs: inputs come from the caller.
+// A batch of activations or gradients. The pointer is looked up when a step runs: inputs come from the caller. The
+// images of one slice lie packed; slices begin `stride` floats per image apart, so that slices at different layers can
+// use one buffer. stride == image_size: the whole batch is packed.
 struct Tensor {
   float* const* slot = nullptr;
   std::int64_t image_size = 0;
+  std::int64_t stride = 0;
 
-  float* data() const { return *slot; }
-  float* image(std::int64_t index) const { return *slot + index * image_size; }
   bool wanted() const { return slot != nullptr; }
+  float* slice(const Slice& slice) const { return *slot + slice.begin * stride; }
+  float* packed() const { return slot == nullptr ? nullptr : *slot; }
 };
 
 // The tensors of one layer in the network's memory, as the CUDA kernels have them: convolution weights
@@ -38,7 +42,7 @@ struct NodeContext {
   const LayerSpec* layer = nullptr;
   bool relu = false;  // fused behind the layer
   std::int64_t count = 0;
-  train::Mode mode = train::Mode::evaluation;  // evaluation for frozen layers, whatever the network's
+  train::Mode mode = train::Mode::evaluation;  // evaluation for frozen batch norm, whatever the network's
   Learning learning = Learning::no;            // yes: backward() computes the layer's own gradients
   LayerTensors tensors{};
   const std::uint64_t* weights_version = nullptr;  // changes whenever weights do
@@ -46,6 +50,10 @@ struct NodeContext {
   std::uint32_t dropout_layer = 0;
   Stream stream = Stream::cpu();
 };
+
+inline DropoutDraw dropout_draw(const NodeContext& c) {
+  return {c.dropout_key->seed, c.dropout_key->step, c.dropout_layer, c.layer->probability};
+}
 
 struct BackwardTensors {
   Tensor x, y;  // of forward

@@ -15,7 +15,8 @@ void add([[maybe_unused]] Program& program, [[maybe_unused]] Launch launch) {
 
 class NodeCuda : public Node {
  public:
-  explicit NodeCuda(const NodeContext& context) : c_(context), t_(context.tensors), handle_(context.stream.cuda_handle()) {}
+  explicit NodeCuda(const NodeContext& context)
+      : c_(context), t_(context.tensors), handle_(context.stream.cuda_handle()) {}
 
  protected:
   const ImageShape& in() const { return c_.layer->in; }
@@ -27,7 +28,7 @@ class NodeCuda : public Node {
   }
   void mask(Program& program, const BackwardTensors& t) {
     if (!c_.relu) return;
-    add(program, [=, this] { relu_backward_cuda(y_size(), t.y.data(), t.dy.data(), t.dy.data(), handle_); });
+    add(program, [=, this] { relu_backward_cuda(y_size(), t.y.packed(), t.dy.packed(), t.dy.packed(), handle_); });
   }
 
   NodeContext c_;
@@ -44,8 +45,8 @@ class ConvCuda final : public NodeCuda {
   }
   void forward(Program& program, Tensor x, Tensor y) override {
     add(program, [=, this] {
-      conv_forward_cuda(shape_, x.data(), t_.weight, t_.bias, y.data(), handle_);
-      if (c_.relu) relu_forward_cuda(y_size(), y.data(), y.data(), handle_);
+      conv_forward_cuda(shape_, x.packed(), t_.weight, t_.bias, y.packed(), handle_);
+      if (c_.relu) relu_forward_cuda(y_size(), y.packed(), y.packed(), handle_);
     });
   }
   void prepare_backward(Program&, bool) override {
@@ -55,13 +56,12 @@ class ConvCuda final : public NodeCuda {
     mask(program, t);
     if (learns()) {
       add(program, [=, this] {
-        conv_backward_weights_cuda(shape_, t.x.data(), t.dy.data(), t_.weight_gradient, t_.bias_gradient,
+        conv_backward_weights_cuda(shape_, t.x.packed(), t.dy.packed(), t_.weight_gradient, t_.bias_gradient,
                                    workspace_.data(), handle_);
       });
     }
     if (t.dx.wanted()) {
-      add(program,
-          [=, this] { conv_backward_data_cuda(shape_, t.dy.data(), t_.weight, t.dx.data(), handle_); });
+      add(program, [=, this] { conv_backward_data_cuda(shape_, t.dy.packed(), t_.weight, t.dx.packed(), handle_); });
     }
   }
 
@@ -75,8 +75,8 @@ class LinearCuda final : public NodeCuda {
       : NodeCuda(context), in_(context.layer->in.size()), out_(context.layer->out.size()) {}
   void forward(Program& program, Tensor x, Tensor y) override {
     add(program, [=, this] {
-      linear_forward_cuda(c_.count, in_, out_, x.data(), t_.weight, t_.bias, y.data(), handle_);
-      if (c_.relu) relu_forward_cuda(y_size(), y.data(), y.data(), handle_);
+      linear_forward_cuda(c_.count, in_, out_, x.packed(), t_.weight, t_.bias, y.packed(), handle_);
+      if (c_.relu) relu_forward_cuda(y_size(), y.packed(), y.packed(), handle_);
     });
   }
   void prepare_backward(Program&, bool) override {
@@ -86,13 +86,13 @@ class LinearCuda final : public NodeCuda {
     mask(program, t);
     if (learns()) {
       add(program, [=, this] {
-        linear_backward_weights_cuda(c_.count, in_, out_, t.x.data(), t.dy.data(), t_.weight_gradient,
+        linear_backward_weights_cuda(c_.count, in_, out_, t.x.packed(), t.dy.packed(), t_.weight_gradient,
                                      t_.bias_gradient, workspace_.data(), handle_);
       });
     }
     if (t.dx.wanted()) {
       add(program, [=, this] {
-        linear_backward_data_cuda(c_.count, in_, out_, t.dy.data(), t_.weight, t.dx.data(), handle_);
+        linear_backward_data_cuda(c_.count, in_, out_, t.dy.packed(), t_.weight, t.dx.packed(), handle_);
       });
     }
   }
@@ -107,19 +107,19 @@ class BatchNormCuda final : public NodeCuda {
       : NodeCuda(context),
         pixels_(c_.count * in().height * in().width),
         saved_(2 * in().channels, context.stream),
-        state_{t_.weight,     t_.bias, t_.running_mean, t_.running_variance, saved_.data(), saved_.data() + in().channels},
+        state_{t_.weight, t_.bias, t_.running_mean, t_.running_variance, saved_.data(), saved_.data() + in().channels},
         relu_(c_.relu ? Relu::yes : Relu::no) {
     if constexpr (kWithCuda) need_workspace(batch_norm_workspace_bytes(pixels_, in().channels));
   }
   void forward(Program& program, Tensor x, Tensor y) override {
     if (c_.mode == train::Mode::training) {
       add(program, [=, this] {
-        batch_norm_forward_train_cuda(pixels_, in().channels, x.data(), state_, c_.layer->momentum, c_.layer->epsilon,
-                                      relu_, y.data(), workspace_.data(), handle_);
+        batch_norm_forward_train_cuda(pixels_, in().channels, x.packed(), state_, c_.layer->momentum, c_.layer->epsilon,
+                                      relu_, y.packed(), workspace_.data(), handle_);
       });
     } else {
       add(program, [=, this] {
-        batch_norm_forward_eval_cuda(pixels_, in().channels, x.data(), state_, c_.layer->epsilon, relu_, y.data(),
+        batch_norm_forward_eval_cuda(pixels_, in().channels, x.packed(), state_, c_.layer->epsilon, relu_, y.packed(),
                                      handle_);
       });
     }
@@ -127,13 +127,13 @@ class BatchNormCuda final : public NodeCuda {
   void backward(Program& program, const BackwardTensors& t) override {
     if (c_.mode == train::Mode::training) {
       add(program, [=, this] {
-        batch_norm_backward_cuda(pixels_, in().channels, t.x.data(), t.y.data(), t.dy.data(), state_, relu_,
-                                 t.dx.data(), t_.weight_gradient, t_.bias_gradient, workspace_.data(), handle_);
+        batch_norm_backward_cuda(pixels_, in().channels, t.x.packed(), t.y.packed(), t.dy.packed(), state_, relu_,
+                                 t.dx.packed(), t_.weight_gradient, t_.bias_gradient, workspace_.data(), handle_);
       });
     } else if (t.dx.wanted()) {
       add(program, [=, this] {
-        batch_norm_backward_eval_cuda(pixels_, in().channels, t.y.data(), t.dy.data(), state_, c_.layer->epsilon,
-                                      relu_, t.dx.data(), handle_);
+        batch_norm_backward_eval_cuda(pixels_, in().channels, t.y.packed(), t.dy.packed(), state_, c_.layer->epsilon,
+                                      relu_, t.dx.packed(), handle_);
       });
     }
   }
@@ -152,11 +152,12 @@ class MaxPoolCuda final : public NodeCuda {
         shape_{c_.count, in().height, in().width, in().channels, c_.layer->window},
         position_(y_size(), context.stream) {}
   void forward(Program& program, Tensor x, Tensor y) override {
-    add(program, [=, this] { max_pool_forward_cuda(shape_, x.data(), y.data(), position_.data(), handle_); });
+    add(program, [=, this] { max_pool_forward_cuda(shape_, x.packed(), y.packed(), position_.data(), handle_); });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
-    add(program, [=, this] { max_pool_backward_cuda(shape_, t.dy.data(), position_.data(), t.dx.data(), handle_); });
+    add(program,
+        [=, this] { max_pool_backward_cuda(shape_, t.dy.packed(), position_.data(), t.dx.packed(), handle_); });
   }
 
  private:
@@ -169,13 +170,14 @@ class AveragePoolCuda final : public NodeCuda {
   using NodeCuda::NodeCuda;
   void forward(Program& program, Tensor x, Tensor y) override {
     add(program, [=, this] {
-      global_average_pool_forward_cuda(c_.count, in().height * in().width, in().channels, x.data(), y.data(), handle_);
+      global_average_pool_forward_cuda(c_.count, in().height * in().width, in().channels, x.packed(), y.packed(),
+                                       handle_);
     });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
     add(program, [=, this] {
-      global_average_pool_backward_cuda(c_.count, in().height * in().width, in().channels, t.dy.data(), t.dx.data(),
+      global_average_pool_backward_cuda(c_.count, in().height * in().width, in().channels, t.dy.packed(), t.dx.packed(),
                                         handle_);
     });
   }
@@ -185,11 +187,11 @@ class ReluCuda final : public NodeCuda {
  public:
   using NodeCuda::NodeCuda;
   void forward(Program& program, Tensor x, Tensor y) override {
-    add(program, [=, this] { relu_forward_cuda(x_size(), x.data(), y.data(), handle_); });
+    add(program, [=, this] { relu_forward_cuda(x_size(), x.packed(), y.packed(), handle_); });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
-    add(program, [=, this] { relu_backward_cuda(y_size(), t.y.data(), t.dy.data(), t.dx.data(), handle_); });
+    add(program, [=, this] { relu_backward_cuda(y_size(), t.y.packed(), t.dy.packed(), t.dx.packed(), handle_); });
   }
 };
 
@@ -197,16 +199,11 @@ class DropoutCuda final : public NodeCuda {
  public:
   using NodeCuda::NodeCuda;
   void forward(Program& program, Tensor x, Tensor y) override {
-    add(program, [=, this] { dropout_cuda(x_size(), draw(), x.data(), y.data(), handle_); });
+    add(program, [=, this] { dropout_cuda(x_size(), dropout_draw(c_), x.packed(), y.packed(), handle_); });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
-    add(program, [=, this] { dropout_cuda(x_size(), draw(), t.dy.data(), t.dx.data(), handle_); });
-  }
-
- private:
-  DropoutDraw draw() const {
-    return {c_.dropout_key->seed, c_.dropout_key->step, c_.dropout_layer, c_.layer->probability};
+    add(program, [=, this] { dropout_cuda(x_size(), dropout_draw(c_), t.dy.packed(), t.dx.packed(), handle_); });
   }
 };
 

@@ -1,4 +1,5 @@
 #include "host/nn/loops.hpp"
+#include "kernels/nn/activation.hpp"
 
 namespace leaven::nn::LEAVEN_ISA {
 namespace {
@@ -62,7 +63,7 @@ void apply_rows(const float* __restrict x, std::int64_t pixels, std::int64_t cha
   for (std::int64_t p = 0; p < pixels; ++p, x += channels, y += channels) {
     for (std::int64_t c = 0; c < channels; ++c) {
       const float v = x[c] * scale[c] + shift[c];
-      y[c] = kRelu && v < 0 ? 0 : v;
+      y[c] = kRelu ? relu_element(v) : v;
     }
   }
 }
@@ -78,7 +79,7 @@ void apply(const float* x, std::int64_t pixels, std::int64_t channels, const flo
 
 template <bool kRelu>
 [[gnu::always_inline]] inline float gradient_at(const float* y, const float* dy, std::int64_t i) {
-  return !kRelu || y[i] > 0 ? dy[i] : 0;
+  return kRelu ? relu_gradient_element(y[i], dy[i]) : dy[i];
 }
 
 template <bool kRelu>
@@ -92,9 +93,8 @@ void sums_of(const float* x, const float* y, const float* dy, std::int64_t pixel
     for (std::int64_t first = 0; first < channels; first += kBlock) {
       const std::int64_t block = channels - first < kBlock ? channels - first : kBlock;
       const std::int64_t start = p * channels + first;
-      sum_columns(n, block, sums, [=](std::int64_t q, std::int64_t c) {
-        return gradient_at<kRelu>(y, dy, start + q * channels + c);
-      });
+      sum_columns(n, block, sums,
+                  [=](std::int64_t q, std::int64_t c) { return gradient_at<kRelu>(y, dy, start + q * channels + c); });
       for (std::int64_t c = 0; c < block; ++c) sum_g[first + c] += static_cast<double>(sums[c]);
       sum_columns(n, block, sums, [=](std::int64_t q, std::int64_t c) {
         const std::int64_t i = start + q * channels + c;

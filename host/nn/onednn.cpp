@@ -43,7 +43,7 @@ dnnl::primitive_attr onednn_attributes(bool relu) {
 
 OneDnnCall::OneDnnCall(dnnl::primitive primitive, const Arguments& arguments) : primitive_(std::move(primitive)) {
   for (const auto& [index, desc] : arguments) {
-    memories_.emplace_back(desc, onednn_engine(), DNNL_MEMORY_NONE);
+    memories_.push_back(dnnl::memory(desc, onednn_engine(), nullptr));  // data comes with run()
     arguments_.push_back({index, memories_.back().get()});
   }
 }

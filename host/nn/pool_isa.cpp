@@ -1,4 +1,5 @@
 #include "host/nn/loops.hpp"
+#include "kernels/nn/pool.hpp"
 
 namespace leaven::nn::LEAVEN_ISA {
 namespace {
@@ -17,7 +18,7 @@ template <std::int64_t kChannels>
   for (std::int64_t i = 1; i < window * window; ++i) {
     const float* from = x + i / window * row_stride + i % window * pixel_stride;
     for (std::int64_t c = 0; c < n; ++c) {
-      const bool better = !(from[c] <= best[c]) && best[c] == best[c];
+      const bool better = replaces_maximum(from[c], best[c]);
       best[c] = better ? from[c] : best[c];
       at[c] = better ? static_cast<std::int32_t>(i) : at[c];
     }
@@ -27,10 +28,10 @@ template <std::int64_t kChannels>
   for (std::int64_t c = 0; c < n; ++c) position[c] = static_cast<std::uint8_t>(at[c]);
 }
 
-void max_forward(const PoolSlice& s, const float* x, float* y, std::uint8_t* position) {
+void max_forward(const PoolShape& s, const float* x, float* y, std::uint8_t* position) {
   const std::int64_t rows = s.height / s.window;
   const std::int64_t columns = s.width / s.window;
-  for (std::int64_t row = 0; row < s.images * rows; ++row) {
+  for (std::int64_t row = 0; row < s.batch * rows; ++row) {
     const float* from = x + (row / rows * s.height + row % rows * s.window) * s.width * s.channels;
     for (std::int64_t column = 0; column < columns; ++column, from += s.window * s.channels) {
       const std::int64_t to = (row * columns + column) * s.channels;
@@ -47,11 +48,11 @@ void max_forward(const PoolSlice& s, const float* x, float* y, std::uint8_t* pos
   }
 }
 
-void max_backward(const PoolSlice& s, const float* dy, const std::uint8_t* position, float* dx) {
+void max_backward(const PoolShape& s, const float* dy, const std::uint8_t* position, float* dx) {
   const std::int64_t rows = s.height / s.window;
   const std::int64_t columns = s.width / s.window;
   const std::int64_t row_values = s.width * s.channels;
-  for (std::int64_t image = 0; image < s.images; ++image) {
+  for (std::int64_t image = 0; image < s.batch; ++image) {
     for (std::int64_t row = 0; row < s.height; ++row, dx += row_values) {
       const std::int64_t covered = row / s.window < rows ? columns * s.window : 0;  // the rest was dropped
       for (std::int64_t column = 0; column < covered; ++column) {

@@ -11,8 +11,8 @@ struct Slice {
   std::int64_t index, begin, count;
 };
 
-// The steps of one pass over a batch, in order; built once, run for every batch. A batch is cut into slices whose number
-// depends on its size only, and every sum over slices has a fixed order: results do not depend on the threads.
+// The steps of one pass over a batch, in order; built once, run for every batch. A batch is cut into slices whose
+// number depends on its size only, and every sum over slices has a fixed order: results do not depend on the threads.
 //
 // Neighbouring slice steps run together: a thread takes a slice through all of them while it is in the cache.
 // Neighbouring range steps must not depend on each other; their ranges run in any order.

@@ -13,19 +13,19 @@ class MaxPoolCpu final : public Node {
 
   void forward(Program& program, Tensor x, Tensor y) override {
     program.each_slice([this, x, y](const Slice& slice) {
-      pool_table().max_forward(shape(slice), x.image(slice.begin), y.image(slice.begin), position(slice));
+      pool_table().max_forward(shape(slice), x.slice(slice), y.slice(slice), position(slice));
     });
   }
 
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
     program.each_slice([this, t](const Slice& slice) {
-      pool_table().max_backward(shape(slice), t.dy.image(slice.begin), position(slice), t.dx.image(slice.begin));
+      pool_table().max_backward(shape(slice), t.dy.slice(slice), position(slice), t.dx.slice(slice));
     });
   }
 
  private:
-  PoolSlice shape(const Slice& slice) const {
+  PoolShape shape(const Slice& slice) const {
     const ImageShape& s = c_.layer->in;
     return {slice.count, s.height, s.width, s.channels, c_.layer->window};
   }
@@ -44,13 +44,13 @@ class AveragePoolCpu final : public Node {
 
   void forward(Program& program, Tensor x, Tensor y) override {
     program.each_slice([this, x, y](const Slice& slice) {
-      pool_table().average_forward(slice.count, pixels_, channels_, x.image(slice.begin), y.image(slice.begin));
+      pool_table().average_forward(slice.count, pixels_, channels_, x.slice(slice), y.slice(slice));
     });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
     program.each_slice([this, t](const Slice& slice) {
-      pool_table().average_backward(slice.count, pixels_, channels_, t.dy.image(slice.begin), t.dx.image(slice.begin));
+      pool_table().average_backward(slice.count, pixels_, channels_, t.dy.slice(slice), t.dx.slice(slice));
     });
   }
 
@@ -62,14 +62,14 @@ class ReluCpu final : public Node {
  public:
   void forward(Program& program, Tensor x, Tensor y) override {
     program.each_slice([x, y](const Slice& slice) {
-      element_table().relu_forward(slice.count * x.image_size, x.image(slice.begin), y.image(slice.begin));
+      element_table().relu_forward(slice.count * x.image_size, x.slice(slice), y.slice(slice));
     });
   }
   void backward(Program& program, const BackwardTensors& t) override {
     if (!t.dx.wanted()) return;
     program.each_slice([t](const Slice& slice) {
-      element_table().relu_backward(slice.count * t.y.image_size, t.y.image(slice.begin), t.dy.image(slice.begin),
-                                    t.dx.image(slice.begin));
+      element_table().relu_backward(slice.count * t.y.image_size, t.y.slice(slice), t.dy.slice(slice),
+                                    t.dx.slice(slice));
     });
   }
 };
@@ -87,9 +87,8 @@ class DropoutCpu final : public Node {
  private:
   void add(Program& program, Tensor from, Tensor to) {
     program.each_slice([this, from, to](const Slice& slice) {
-      const DropoutSlice draw{c_.dropout_key->seed, c_.dropout_key->step, c_.dropout_layer, c_.layer->probability,
-                              slice.begin * from.image_size};
-      element_table().dropout(slice.count * from.image_size, draw, from.image(slice.begin), to.image(slice.begin));
+      element_table().dropout(slice.begin * from.image_size, slice.count * from.image_size, dropout_draw(c_),
+                              from.slice(slice), to.slice(slice));
     });
   }
 
