@@ -151,7 +151,7 @@ std::vector<float> Network::parameter(std::string_view name) const {
 std::vector<float> Network::gradient(std::string_view name) const {
   const ParameterStore::Entry& entry = impl_->entry("Network::gradient", name);
   check(entry.info.trainable, "Network::gradient: {} is not trained, it has no gradient", name);
-  return impl_->parameters.get_gradient(entry);
+  return impl_->parameters.get(entry, impl_->parameters.gradients());
 }
 
 void Network::set_parameter(std::string_view name, std::span<const float> values) {

@@ -47,6 +47,7 @@ class NetworkImpl {
 // The inside of a network, for the other parts of the trainer.
 struct NetworkAccess {
   static detail::NetworkImpl& impl(const Network& network) { return *network.impl_; }
+  static float* momentum(const Sgd& sgd);  // laid out as the network's trained values
 };
 
 }  // namespace leaven::train

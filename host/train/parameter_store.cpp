@@ -34,6 +34,18 @@ std::pair<double, double> normal_pair(std::uint32_t a, std::uint32_t b) {
   return {radius * std::cos(angle), radius * std::sin(angle)};
 }
 
+// The outside index of each value, in the order of memory.
+template <class Visit>
+void for_each_outside_index(const ParameterStore::Entry& e, Visit visit) {
+  for (std::int64_t o = 0; o < e.outer; ++o) {
+    for (std::int64_t p = 0; p < e.pixels; ++p) {
+      for (std::int64_t c = 0; c < e.channels; ++c) {
+        visit(static_cast<std::size_t>((o * e.channels + c) * e.pixels + p));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 ParameterStore::ParameterStore(const std::vector<LayerSpec>& layers, Stream stream) : stream_(stream) {
@@ -106,8 +118,8 @@ const ParameterStore::Entry* ParameterStore::find(std::string_view name) const {
   return found == entries_.end() ? nullptr : &*found;
 }
 
-float* ParameterStore::at(const Entry& entry) const {
-  return (is_trained(entry.role) ? values_ : statistics_).data() + entry.offset;
+float* ParameterStore::base(const Entry& entry) const {
+  return (is_trained(entry.role) ? values_ : statistics_).data();
 }
 
 nn::LayerTensors ParameterStore::tensors(std::size_t layer) const {
@@ -130,51 +142,29 @@ nn::LayerTensors ParameterStore::tensors(std::size_t layer) const {
   return t;
 }
 
-namespace {
+std::vector<float> ParameterStore::get(const Entry& entry) const { return get(entry, base(entry)); }
 
-std::vector<float> read(const ParameterStore::Entry& e, const float* from, Stream stream) {
-  const auto size = static_cast<std::size_t>(e.info.size());
-  std::vector<float> inside(size);
-  leaven::detail::copy(inside.data(), Backend::cpu, from, stream.backend(), size * sizeof(float), stream);
-  std::vector<float> outside(size);
-  for (std::int64_t o = 0, i = 0; o < e.outer; ++o) {
-    for (std::int64_t p = 0; p < e.pixels; ++p) {
-      for (std::int64_t c = 0; c < e.channels; ++c, ++i) {
-        outside[static_cast<std::size_t>((o * e.channels + c) * e.pixels + p)] = inside[static_cast<std::size_t>(i)];
-      }
-    }
-  }
+std::vector<float> ParameterStore::get(const Entry& e, const float* base) const {
+  std::vector<float> inside(static_cast<std::size_t>(e.info.size()));
+  leaven::detail::copy(inside.data(), Backend::cpu, base + e.offset, stream_.backend(), inside.size() * sizeof(float),
+                       stream_);
+  std::vector<float> outside(inside.size());
+  std::size_t i = 0;
+  for_each_outside_index(e, [&](std::size_t index) { outside[index] = inside[i++]; });
   return outside;
 }
 
-}  // namespace
-
-std::vector<float> ParameterStore::get(const Entry& entry) const { return read(entry, at(entry), stream_); }
-std::vector<float> ParameterStore::get_gradient(const Entry& entry) const {
-  return read(entry, gradients_.data() + entry.offset, stream_);
+void ParameterStore::set(const Entry& entry, std::span<const float> values) {
+  set(entry, base(entry), values);
+  values_changed();
 }
 
-void ParameterStore::set(const Entry& e, std::span<const float> values) {
+void ParameterStore::set(const Entry& e, float* base, std::span<const float> values) const {
   std::vector<float> inside(values.size());
-  for (std::int64_t o = 0, i = 0; o < e.outer; ++o) {
-    for (std::int64_t p = 0; p < e.pixels; ++p) {
-      for (std::int64_t c = 0; c < e.channels; ++c, ++i) {
-        inside[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>((o * e.channels + c) * e.pixels + p)];
-      }
-    }
-  }
-  leaven::detail::copy(at(e), stream_.backend(), inside.data(), Backend::cpu, inside.size() * sizeof(float), stream_);
-  values_changed();
-}
-
-void ParameterStore::copy_from(const ParameterStore& other) {
-  const auto copy = [&](const Buffer<float>& to, const Buffer<float>& from) {
-    leaven::detail::copy(to.data(), to.backend(), from.data(), from.backend(),
-                         static_cast<std::size_t>(to.size_bytes()), stream_);
-  };
-  copy(values_, other.values_);
-  copy(statistics_, other.statistics_);
-  values_changed();
+  std::size_t i = 0;
+  for_each_outside_index(e, [&](std::size_t index) { inside[i++] = values[index]; });
+  leaven::detail::copy(base + e.offset, stream_.backend(), inside.data(), Backend::cpu, inside.size() * sizeof(float),
+                       stream_);
 }
 
 ParameterStore::Range ParameterStore::range(std::size_t begin, std::size_t end) const {

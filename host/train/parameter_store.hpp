@@ -35,10 +35,11 @@ class ParameterStore {
   const Entry* find(std::string_view name) const;
   nn::LayerTensors tensors(std::size_t layer) const;
 
+  // Outside layout. The ones with `base` are for trained entries and a buffer laid out as the trained values.
   std::vector<float> get(const Entry& entry) const;
-  std::vector<float> get_gradient(const Entry& entry) const;
+  std::vector<float> get(const Entry& entry, const float* base) const;
   void set(const Entry& entry, std::span<const float> values);
-  void copy_from(const ParameterStore& other);  // of the same layers and backend
+  void set(const Entry& entry, float* base, std::span<const float> values) const;
 
   // [first, last) of the trained values that belong to layers begin .. end - 1.
   struct Range {
@@ -55,7 +56,8 @@ class ParameterStore {
  private:
   void add(std::size_t layer, const nn::LayerSpec& spec, Role role, std::vector<std::int64_t> shape,
            std::int64_t pixels);
-  float* at(const Entry& entry) const;
+  float* base(const Entry& entry) const;
+  float* at(const Entry& entry) const { return base(entry) + entry.offset; }
 
   std::vector<Entry> entries_;
   Stream stream_;

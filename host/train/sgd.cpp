@@ -6,9 +6,16 @@
 #include "host/core/parallel.hpp"
 #include "host/nn/loops.hpp"
 #include "host/train/network_impl.hpp"
-#include "host/train/sgd_state.hpp"
 
 namespace leaven::train {
+
+struct Sgd::State {
+  detail::NetworkImpl* network;
+  SgdOptions options;
+  Buffer<float> velocity;
+};
+
+float* NetworkAccess::momentum(const Sgd& sgd) { return sgd.state_->velocity.data(); }
 
 Sgd::Sgd(Network& network, const SgdOptions& options) {
   check(options.momentum >= 0 && options.momentum < 1, "Sgd: momentum is {}, expected 0 or more, below 1",

@@ -17,10 +17,10 @@ namespace leaven::train {
 /// 8-bit images of one size with a label each, packed NHWC, in the memory of one backend. An image's *id* is its index.
 struct DataSet {
   ImageShape shape{};
-  std::vector<std::string> class_names;  ///< the label is the index
-  Buffer<std::uint8_t> images;
-  Buffer<std::int32_t> labels;            ///< kIgnoreLabel: none
-  std::vector<std::int32_t> host_labels;  ///< the same on the host
+  std::vector<std::string> class_names{};  ///< the label is the index
+  Buffer<std::uint8_t> images{};
+  Buffer<std::int32_t> labels{};            ///< kIgnoreLabel: none
+  std::vector<std::int32_t> host_labels{};  ///< the same on the host
 
   std::int64_t size() const { return shape.count; }
   std::int64_t classes() const { return static_cast<std::int64_t>(class_names.size()); }

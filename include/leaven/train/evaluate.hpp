@@ -20,7 +20,7 @@ struct Evaluation {
   std::int64_t right = 0;
   double accuracy = 0;  ///< right / total, 0 where there is none
   double loss = 0;      ///< mean cross-entropy
-  std::vector<ClassCount> classes;
+  std::vector<ClassCount> classes{};
 };
 
 /// Top-1 accuracy and cross-entropy on a data set, or on some of its images, in the memory of the network's backend.
@@ -32,10 +32,11 @@ Buffer<float> predict(Network& network, const DataSet& data);
 Buffer<float> predict(Network& network, const DataSet& data, std::span<const std::int64_t> ids);
 
 struct PseudoLabelled {
-  Buffer<std::int32_t> labels;  ///< one per image of the data set: the teacher's where accepted, otherwise kIgnoreLabel
-  std::vector<std::int64_t> accepted;   ///< ids, in the order given
-  std::vector<std::int32_t> predicted;  ///< arg max, per id given
-  std::vector<float> confidence;        ///< largest probability, per id given
+  /// One per image of the data set: the teacher's where accepted, otherwise kIgnoreLabel.
+  Buffer<std::int32_t> labels{};
+  std::vector<std::int64_t> accepted{};   ///< ids, in the order given
+  std::vector<std::int32_t> predicted{};  ///< arg max, per id given
+  std::vector<float> confidence{};        ///< largest probability, per id given
 };
 
 /// Labels the images `ids` with the teacher's arg max where its probability reaches `threshold` (leaven::pseudo_label).

@@ -44,10 +44,11 @@ struct Progress {
 };
 
 struct FitOptions {
-  std::int64_t steps = 0;  ///< either the number of steps,
-  std::int64_t image_steps =
-      0;  ///< or the number of images to train on, each time counted: steps = ceil(image_steps / batch)
-  std::int64_t batch = 128;     ///< where a list has fewer samples than its rows of a batch, it gives each once
+  /// One of the two: the number of steps, or of images to train on, each counted each time (steps = ceil(image_steps /
+  /// batch)).
+  std::int64_t steps = 0;
+  std::int64_t image_steps = 0;
+  std::int64_t batch = 128;     ///< where a list has fewer samples than its share of a batch, it gives each once
   float learning_rate = 0.05f;  ///< the peak of the cosine schedule
   float warm_up = 0.05f;        ///< share of the steps
   SgdOptions sgd{};
@@ -72,7 +73,7 @@ struct FitResult {
   std::int64_t batch = 0;  ///< rows of a step
   double seconds = 0;      ///< without evaluation callbacks
   double images_per_second = 0;
-  std::vector<float> losses;  ///< one per step of this call
+  std::vector<float> losses{};  ///< one per step of this call
 };
 
 /// Trains. The order of the samples: each list is shuffled anew (from seed) whenever fewer than a batch's rows are

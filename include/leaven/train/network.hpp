@@ -33,9 +33,11 @@ struct NetworkOptions {
   ///   flatten      dropout PROBABILITY      linear OUTPUTS [bias=yes|no]
   /// "#" begins a comment. A linear layer comes behind flatten or global_average_pool; the last layer's outputs are the
   /// classes. The *head* is what comes behind flatten or global_average_pool, the *body* everything before.
-  std::string description;
-  ImageShape input{};      ///< height, width and channels of the images (count is not looked at)
-  std::uint64_t seed = 0;  ///< of the initial weights: Kaiming normal (fan-out) for convolutions, as PyTorch for linear
+  std::string description{};
+  ImageShape input{};  ///< height, width and channels of the images (count is not looked at)
+  /// Of the initial weights: Kaiming normal (He et al. 2015, arXiv:1502.01852) by fan-in, gain sqrt(2) where a ReLU
+  /// follows (also behind a bn), otherwise 1; biases 0.
+  std::uint64_t seed = 0;
   Normalisation normalisation{};  ///< what fit, evaluate and predict apply to 8-bit images; kept in checkpoints
 };
 
@@ -73,8 +75,8 @@ struct DropoutKey {
 /// A network in the memory of one backend. It keeps its stream, and all its work runs there. Memory for activations is
 /// allocated when a batch size is first seen (or by reserve()), never in later steps.
 ///
-/// Frozen layers: weights and batch-norm statistics keep their bits, batch norm uses its running statistics in training
-/// too, and backward() stops below the lowest layer that is not frozen.
+/// Frozen layers: weights and batch-norm statistics keep their bits; batch norm (by its running statistics) and dropout
+/// behave as in evaluation; backward() stops below the lowest layer that is not frozen.
 class Network {
  public:
   /// @throws InvalidArgument naming the layer's text, what was wrong and what is allowed.
