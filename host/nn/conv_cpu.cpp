@@ -42,6 +42,8 @@ class ConvCpu final : public Node {
       } else {
         calls.forward.run({x.slice(slice), forward_weights_.data(), y.slice(slice), scratch(slice)});
       }
+      // Not oneDNN's fused one, which makes a NaN 0.
+      if (c_.relu) element_table().relu_forward(slice.count * y.image_size, y.slice(slice), y.slice(slice));
     });
   }
 
@@ -146,7 +148,7 @@ class ConvCpu final : public Node {
             c_.mode == train::Mode::training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference,
             dnnl::algorithm::convolution_direct, x_desc(n), or_any(forward_weights_desc_), bias_, y_desc(n),
             {s.stride, s.stride}, {s.padding, s.padding}, {s.padding, s.padding});
-        const dnnl::convolution_forward::primitive_desc primitive(desc, onednn_attributes(c_.relu), onednn_engine());
+        const dnnl::convolution_forward::primitive_desc primitive(desc, onednn_attributes(), onednn_engine());
         forward_weights_desc_ = primitive.weights_desc();
         need_scratch(primitive.scratchpad_desc());
         found =
@@ -175,8 +177,8 @@ class ConvCpu final : public Node {
           const dnnl::convolution_backward_data::desc desc(dnnl::algorithm::convolution_direct, x_desc(n),
                                                            or_any(backward_weights_desc_), y_desc(n), stride, padding,
                                                            padding);
-          const dnnl::convolution_backward_data::primitive_desc primitive(desc, onednn_attributes(false),
-                                                                          onednn_engine(), made.forward);
+          const dnnl::convolution_backward_data::primitive_desc primitive(desc, onednn_attributes(), onednn_engine(),
+                                                                          made.forward);
           backward_weights_desc_ = primitive.weights_desc();
           made.backward_data_scratch = primitive.scratchpad_desc();
           need_scratch(made.backward_data_scratch);
@@ -193,8 +195,8 @@ class ConvCpu final : public Node {
         const dnnl::convolution_backward_weights::desc desc(dnnl::algorithm::convolution_direct, x_desc(n),
                                                             or_any(gradient_desc_), bias_, y_desc(n), stride, padding,
                                                             padding);
-        const dnnl::convolution_backward_weights::primitive_desc primitive(desc, onednn_attributes(false),
-                                                                           onednn_engine(), made.forward);
+        const dnnl::convolution_backward_weights::primitive_desc primitive(desc, onednn_attributes(), onednn_engine(),
+                                                                           made.forward);
         gradient_desc_ = primitive.diff_weights_desc();
         made.backward_weights_scratch = primitive.scratchpad_desc();
         need_scratch(made.backward_weights_scratch);

@@ -30,12 +30,11 @@ struct Product {
   }
 };
 
-Product product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const memory::desc& bias,
-                bool relu) {
+Product product(const memory::desc& a, const memory::desc& b, const memory::desc& c, const memory::desc& bias) {
   return create_onednn("linear", [&] {
     const dnnl::matmul::desc operation =
         bias.is_zero() ? dnnl::matmul::desc(a, b, c) : dnnl::matmul::desc(a, b, bias, c);
-    const dnnl::matmul::primitive_desc desc(operation, onednn_attributes(relu), onednn_engine());
+    const dnnl::matmul::primitive_desc desc(operation, onednn_attributes(), onednn_engine());
     return Product{desc, dnnl::matmul(desc), a, b, c, bias};
   });
 }
@@ -49,7 +48,7 @@ class LinearCpu final : public Node {
     const memory::desc bias = c_.layer->has_bias ? matrix(1, out_, out_) : memory::desc();
     for (std::int64_t i = 0; i < layout_.slices(); ++i) {
       const std::int64_t n = layout_.slice(i).count;
-      add(forward_, product(matrix(n, in_, in_), transposed(in_, out_, in_), matrix(n, out_, out_), bias, c_.relu));
+      add(forward_, product(matrix(n, in_, in_), transposed(in_, out_, in_), matrix(n, out_, out_), bias));
     }
     reserve_scratch();
   }
@@ -63,19 +62,20 @@ class LinearCpu final : public Node {
       } else {
         call.run({x.slice(slice), c_.tensors.weight, y.slice(slice), scratch});
       }
+      if (c_.relu) element_table().relu_forward(slice.count * y.image_size, y.slice(slice), y.slice(slice));
     });
   }
 
   void prepare_backward(Program&, bool wants_dx) override {
     for (std::int64_t i = 0; wants_dx && i < layout_.slices(); ++i) {
       const std::int64_t n = layout_.slice(i).count;
-      add(backward_data_, product(matrix(n, out_, out_), matrix(out_, in_, in_), matrix(n, in_, in_), {}, false));
+      add(backward_data_, product(matrix(n, out_, out_), matrix(out_, in_, in_), matrix(n, in_, in_), {}));
     }
     ranges_ = std::clamp<std::int64_t>(out_ / 32, 1, 16);
     for (std::int64_t r = 0; c_.learning == Learning::yes && r < ranges_; ++r) {
       const std::int64_t outputs = first_output(r + 1) - first_output(r);
-      add(backward_weights_, product(transposed(outputs, c_.count, out_), matrix(c_.count, in_, in_),
-                                     matrix(outputs, in_, in_), {}, false));
+      add(backward_weights_,
+          product(transposed(outputs, c_.count, out_), matrix(c_.count, in_, in_), matrix(outputs, in_, in_), {}));
     }
     reserve_scratch();
   }

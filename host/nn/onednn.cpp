@@ -30,14 +30,9 @@ dnnl::memory::desc onednn_desc(const dnnl::memory::dims& dims, const dnnl::memor
   return {dims, dnnl::memory::data_type::f32, strides};
 }
 
-dnnl::primitive_attr onednn_attributes(bool relu) {
+dnnl::primitive_attr onednn_attributes() {
   dnnl::primitive_attr attributes;
   attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (relu) {
-    dnnl::post_ops behind;
-    behind.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-    attributes.set_post_ops(behind);
-  }
   return attributes;
 }
 

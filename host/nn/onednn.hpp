@@ -31,8 +31,8 @@ const dnnl::engine& onednn_engine();
 dnnl::memory::desc onednn_desc(const dnnl::memory::dims& dims, dnnl::memory::format_tag tag);
 dnnl::memory::desc onednn_desc(const dnnl::memory::dims& dims, const dnnl::memory::dims& strides);
 
-// With the caller's scratchpad; `relu` puts one behind the operation.
-dnnl::primitive_attr onednn_attributes(bool relu);
+// With the caller's scratchpad.
+dnnl::primitive_attr onednn_attributes();
 
 // `create()` with one thread; oneDNN's exception becomes an Error that begins with `what`.
 template <class Create>

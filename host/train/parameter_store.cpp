@@ -49,17 +49,19 @@ void for_each_outside_index(const ParameterStore::Entry& e, Visit visit) {
 }  // namespace
 
 ParameterStore::ParameterStore(const std::vector<LayerSpec>& layers, Stream stream) : stream_(stream) {
+  std::int64_t flattened = 1;  // pixels of the image that the features at hand are; 1 before flatten and behind linear
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const LayerSpec& s = layers[i];
-    if (s.kind == LayerKind::conv) {
+    if (s.kind == LayerKind::flatten) {
+      flattened = s.in.height * s.in.width;
+    } else if (s.kind == LayerKind::conv) {
       add(i, s, Role::weight, {s.out.channels, s.in.channels, s.kernel, s.kernel}, s.kernel * s.kernel);
     } else if (s.kind == LayerKind::linear) {
-      const bool behind_flatten = i > 0 && layers[i - 1].kind == LayerKind::flatten;
-      const ImageShape& image = behind_flatten ? layers[i - 1].in : s.in;
-      add(i, s, Role::weight, {s.out.channels, s.in.size()}, image.height * image.width);
+      add(i, s, Role::weight, {s.out.channels, s.in.channels}, flattened);
+      flattened = 1;
     } else if (s.kind == LayerKind::batch_norm) {
       for (const Role role : {Role::weight, Role::bias, Role::running_mean, Role::running_variance}) {
-        add(i, s, role, {s.in.channels}, 1);
+        add(i, s, role, {s.in.channels}, flattened);
       }
     }
     if (s.has_bias) add(i, s, Role::bias, {s.out.channels}, 1);
@@ -87,7 +89,7 @@ void ParameterStore::add(std::size_t layer, const LayerSpec& spec, Role role, st
               .channels = 1,
               .pixels = pixels};
   const std::int64_t size = entry.info.size();
-  entry.outer = entry.info.shape[0];
+  if (entry.info.shape.size() > 1) entry.outer = entry.info.shape[0];
   entry.channels = size / entry.outer / pixels;
   std::int64_t& end = is_trained(role) ? trained_end_ : statistics_end_;
   entry.offset = end;
