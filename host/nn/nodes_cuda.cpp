@@ -111,6 +111,10 @@ class BatchNormCuda final : public NodeCuda {
         relu_(c_.relu ? Relu::yes : Relu::no) {
     if constexpr (kWithCuda) need_workspace(batch_norm_workspace_bytes(pixels_, in().channels));
   }
+  // The kernel always writes dx.
+  void prepare_backward(Program&, bool wants_dx) override {
+    if (!wants_dx && c_.mode == train::Mode::training) unused_dx_ = Buffer<float>(x_size(), c_.stream);
+  }
   void forward(Program& program, Tensor x, Tensor y) override {
     if (c_.mode == train::Mode::training) {
       add(program, [=, this] {
@@ -128,7 +132,8 @@ class BatchNormCuda final : public NodeCuda {
     if (c_.mode == train::Mode::training) {
       add(program, [=, this] {
         batch_norm_backward_cuda(pixels_, in().channels, t.x.packed(), t.y.packed(), t.dy.packed(), state_, relu_,
-                                 t.dx.packed(), t_.weight_gradient, t_.bias_gradient, workspace_.data(), handle_);
+                                 t.dx.wanted() ? t.dx.packed() : unused_dx_.data(), t_.weight_gradient,
+                                 t_.bias_gradient, workspace_.data(), handle_);
       });
     } else if (t.dx.wanted()) {
       add(program, [=, this] {
@@ -141,6 +146,7 @@ class BatchNormCuda final : public NodeCuda {
  private:
   std::int64_t pixels_;
   Buffer<float> saved_;
+  Buffer<float> unused_dx_;
   BatchNormState state_;
   Relu relu_;
 };

@@ -58,7 +58,9 @@ class GzipFile {
     const char* text = gzerror(file_, &code);
     if (got < 0 || (code != Z_OK && code != Z_STREAM_END)) {
       if (code == Z_BUF_ERROR) fail(path_, "truncated: the gzip stream ends too early");
-      fail(path_, message("cannot be read: {}", code == Z_ERRNO ? std::strerror(errno) : text));
+      if (code == Z_ERRNO) fail(path_, message("cannot be read: {}", std::strerror(errno)));
+      const std::string_view all = text;  // begins with the path
+      fail(path_, message("damaged: {}", all.substr(std::min(all.size(), path_.native().size() + 2))));
     }
     return static_cast<std::size_t>(got);
   }
