@@ -27,8 +27,7 @@ struct NormTable {
 };
 
 struct PoolTable {
-  void (*max_forward)(const PoolShape& shape, const float* x, float* y,
-                      std::uint8_t* position);  // position may be null
+  void (*max_forward)(const PoolShape& shape, const float* x, float* y, std::uint8_t* position);
   void (*max_backward)(const PoolShape& shape, const float* dy, const std::uint8_t* position, float* dx);
   void (*average_forward)(std::int64_t images, std::int64_t pixels, std::int64_t channels, const float* x, float* y);
   void (*average_backward)(std::int64_t images, std::int64_t pixels, std::int64_t channels, const float* dy, float* dx);

@@ -1,49 +1,74 @@
 #include "host/nn/loops.hpp"
-#include "kernels/nn/pool.hpp"
 
 namespace leaven::nn::LEAVEN_ISA {
 namespace {
 
-constexpr std::int64_t kBlock = 16;  // channels whose maxima stay in registers
+// The maximum so far and where it stands in its window.
+struct Maximum {
+  float value;
+  std::int32_t at;
+};
 
-// The first maximum of each window, row by row; the first NaN where there is one.
-template <std::int64_t kChannels>
-[[gnu::always_inline]] inline void max_of_window(const float* x, std::int64_t window, std::int64_t row_stride,
-                                                 std::int64_t pixel_stride, std::int64_t channels, float* y,
-                                                 std::uint8_t* position) {
-  const std::int64_t n = kChannels > 0 ? kChannels : channels;
-  float best[kBlock];
+// The rule of kernels/nn/pool.hpp as two selects after one another: GCC makes vectors of these, but not of a condition
+// with "and".
+[[gnu::always_inline]] inline void take(Maximum& best, float value, std::int32_t at) {
+  const bool is_number = best.value == best.value;
+  const Maximum next{value <= best.value ? best.value : value, value <= best.value ? best.at : at};
+  best.at = is_number ? next.at : best.at;
+  best.value = is_number ? next.value : best.value;
+}
+
+constexpr std::int64_t kBlock = 64;  // channels
+
+// One output pixel. The window of 2 is written out, and positions are narrowed afterwards: only so the loops become
+// loops of vectors.
+[[gnu::always_inline]] inline void max_of_2x2(const float* __restrict top, const float* __restrict bottom,
+                                              std::int64_t channels, float* __restrict y,
+                                              std::uint8_t* __restrict position) {
   std::int32_t at[kBlock];
-  for (std::int64_t c = 0; c < n; ++c) best[c] = x[c], at[c] = 0;
-  for (std::int64_t i = 1; i < window * window; ++i) {
-    const float* from = x + i / window * row_stride + i % window * pixel_stride;
+  for (std::int64_t first = 0; first < channels; first += kBlock) {
+    const std::int64_t n = channels - first < kBlock ? channels - first : kBlock;
+    const float* __restrict t = top + first;
+    const float* __restrict b = bottom + first;
     for (std::int64_t c = 0; c < n; ++c) {
-      const bool better = replaces_maximum(from[c], best[c]);
-      best[c] = better ? from[c] : best[c];
-      at[c] = better ? static_cast<std::int32_t>(i) : at[c];
+      Maximum best{t[c], 0};
+      take(best, t[channels + c], 1);
+      take(best, b[c], 2);
+      take(best, b[channels + c], 3);
+      y[first + c] = best.value;
+      at[c] = best.at;
     }
+    for (std::int64_t c = 0; c < n; ++c) position[first + c] = static_cast<std::uint8_t>(at[c]);
   }
-  for (std::int64_t c = 0; c < n; ++c) y[c] = best[c];
-  if (position == nullptr) return;
-  for (std::int64_t c = 0; c < n; ++c) position[c] = static_cast<std::uint8_t>(at[c]);
+}
+
+void max_of_window(const float* x, std::int64_t window, std::int64_t row_values, std::int64_t channels, float* y,
+                   std::uint8_t* position) {
+  for (std::int64_t c = 0; c < channels; ++c) {
+    Maximum best{x[c], 0};
+    for (std::int64_t i = 1; i < window * window; ++i) {
+      take(best, x[i / window * row_values + i % window * channels + c], static_cast<std::int32_t>(i));
+    }
+    y[c] = best.value;
+    position[c] = static_cast<std::uint8_t>(best.at);
+  }
 }
 
 void max_forward(const PoolShape& s, const float* x, float* y, std::uint8_t* position) {
   const std::int64_t rows = s.height / s.window;
   const std::int64_t columns = s.width / s.window;
+  const std::int64_t row_values = s.width * s.channels;
   for (std::int64_t row = 0; row < s.batch * rows; ++row) {
-    const float* from = x + (row / rows * s.height + row % rows * s.window) * s.width * s.channels;
-    for (std::int64_t column = 0; column < columns; ++column, from += s.window * s.channels) {
-      const std::int64_t to = (row * columns + column) * s.channels;
-      std::int64_t c = 0;
-      for (; c + kBlock <= s.channels; c += kBlock) {
-        max_of_window<kBlock>(from + c, s.window, s.width * s.channels, s.channels, kBlock, y + to + c,
-                              position == nullptr ? nullptr : position + to + c);
+    const float* from = x + (row / rows * s.height + row % rows * s.window) * row_values;
+    for (std::int64_t column = 0; column < columns; ++column) {
+      if (s.window == 2) {
+        max_of_2x2(from, from + row_values, s.channels, y, position);
+      } else {
+        max_of_window(from, s.window, row_values, s.channels, y, position);
       }
-      if (c < s.channels) {
-        max_of_window<0>(from + c, s.window, s.width * s.channels, s.channels, s.channels - c, y + to + c,
-                         position == nullptr ? nullptr : position + to + c);
-      }
+      from += s.window * s.channels;
+      y += s.channels;
+      position += s.channels;
     }
   }
 }

@@ -7,9 +7,8 @@ namespace {
 
 class MaxPoolCpu final : public Node {
  public:
-  explicit MaxPoolCpu(const NodeContext& context) : c_(context) {
-    if (c_.mode == train::Mode::training) position_ = Buffer<std::uint8_t>(c_.count * c_.layer->out.size(), c_.stream);
-  }
+  explicit MaxPoolCpu(const NodeContext& context)
+      : c_(context), position_(c_.count * c_.layer->out.size(), c_.stream) {}
 
   void forward(Program& program, Tensor x, Tensor y) override {
     program.each_slice([this, x, y](const Slice& slice) {
@@ -29,9 +28,7 @@ class MaxPoolCpu final : public Node {
     const ImageShape& s = c_.layer->in;
     return {slice.count, s.height, s.width, s.channels, c_.layer->window};
   }
-  std::uint8_t* position(const Slice& slice) const {
-    return position_.size() == 0 ? nullptr : position_.data() + slice.begin * c_.layer->out.size();
-  }
+  std::uint8_t* position(const Slice& slice) const { return position_.data() + slice.begin * c_.layer->out.size(); }
 
   NodeContext c_;
   Buffer<std::uint8_t> position_;
