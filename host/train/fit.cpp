@@ -28,6 +28,11 @@ void check_ids(const char* list, const std::vector<std::int64_t>& ids, const Dat
 
 void check_teacher(const Network& network, const Distillation& d) {
   check(d.teacher != nullptr, "fit: distillation.teacher is null");
+  check(std::isfinite(d.temperature) && d.temperature > 0,
+        "fit: distillation.temperature is {}, expected a finite number above 0", d.temperature);
+  check(std::isfinite(d.hard_weight) && d.hard_weight >= 0 && std::isfinite(d.soft_weight) && d.soft_weight >= 0,
+        "fit: distillation.hard_weight is {}, soft_weight {}, expected finite numbers, 0 or more", d.hard_weight,
+        d.soft_weight);
   const Network& teacher = *d.teacher;
   const NetworkOptions& a = network.options();
   const NetworkOptions& b = teacher.options();
@@ -67,6 +72,8 @@ void check_arguments(const Network& network, const FitData& data, const FitOptio
         "fit: learning_rate is {}, expected a finite number above 0", options.learning_rate);
   check(options.warm_up >= 0 && options.warm_up < 1, "fit: warm_up is {}, expected 0 or more, below 1",
         options.warm_up);
+  check(options.label_smoothing >= 0 && options.label_smoothing <= 1, "fit: label_smoothing is {}, expected 0 to 1",
+        options.label_smoothing);
   check(options.evaluation_every >= 0 && options.checkpoint_every >= 1,
         "fit: evaluation_every is {}, expected 0 or more; checkpoint_every is {}, expected 1 or more",
         options.evaluation_every, options.checkpoint_every);

@@ -103,7 +103,8 @@ TEST_P(FitTest, AFrozenBodyKeepsItsBits) {
   transfer.freeze(Part::body);
   const Network before = transfer.clone();
   fit(transfer, {.data = &data, .samples = data.ids()}, everything(3));
-  for (const std::string name : {"conv1", "bn1", "conv2", "bn2"}) EXPECT_EQ(hash_of(transfer, name), hash_of(before, name)) << name;
+  for (const std::string name : {"conv1", "bn1", "conv2", "bn2"})
+    EXPECT_EQ(hash_of(transfer, name), hash_of(before, name)) << name;
   EXPECT_NE(hash_of(transfer, "linear1"), hash_of(before, "linear1"));
 }
 
@@ -142,8 +143,9 @@ TEST_P(FitTest, ACheckpointOfAnotherTrainingIsRefused) {
   fit(network, {.data = &data, .samples = data.ids()}, options);
   const std::string before = hash_of(network);
   options.seed = 1;
-  EXPECT_TRUE(message_of<InvalidArgument>([&] { fit(network, {.data = &data, .samples = data.ids()}, options); })
-                  .starts_with("fit: " + (folder / "file").string() + " is the checkpoint of another training (steps 2"));
+  EXPECT_TRUE(message_of<InvalidArgument>([&] {
+                fit(network, {.data = &data, .samples = data.ids()}, options);
+              }).starts_with("fit: " + (folder / "file").string() + " is the checkpoint of another training (steps 2"));
   options.seed = 0;
   options.checkpoint = folder / "other";
   save(network, folder / "other");
@@ -162,10 +164,16 @@ TEST_P(FitTest, ImageStepsAndSmallListsDecideOnTheSteps) {
     return std::pair(result.steps, result.batch);
   };
   const std::vector<std::int64_t> five{3, 9, 11, 12, 20};
-  EXPECT_EQ(steps_and_batch({.data = &data, .samples = data.ids()}, {.image_steps = 33, .batch = 8}), std::pair(std::int64_t{5}, std::int64_t{8}));
-  EXPECT_EQ(steps_and_batch({.data = &data, .samples = five}, {.image_steps = 33, .batch = 8}), std::pair(std::int64_t{7}, std::int64_t{5}));
+  EXPECT_EQ(steps_and_batch({.data = &data, .samples = data.ids()}, {.image_steps = 33, .batch = 8}),
+            std::pair(std::int64_t{5}, std::int64_t{8}));
+  EXPECT_EQ(steps_and_batch({.data = &data, .samples = five}, {.image_steps = 33, .batch = 8}),
+            std::pair(std::int64_t{7}, std::int64_t{5}));
   Buffer<std::int32_t> labels(data.host_labels, stream());
-  const FitData both{.data = &data, .samples = five, .more_samples = {0, 1, 2, 4, 5, 6, 7}, .more_share = 0.75f, .more_labels = &labels};
+  const FitData both{.data = &data,
+                     .samples = five,
+                     .more_samples = {0, 1, 2, 4, 5, 6, 7},
+                     .more_share = 0.75f,
+                     .more_labels = &labels};
   EXPECT_EQ(steps_and_batch(both, {.steps = 2, .batch = 8}), std::pair(std::int64_t{2}, std::int64_t{8}));
 }
 
@@ -230,7 +238,8 @@ TEST_P(FitTest, DistillationDrawsTheStudentToTheTeacher) {
   const std::string before = hash_of(teacher);
   Network student = tiny_network(stream(), 8);
   FitOptions options{.steps = steps(150, 12), .batch = 8, .learning_rate = 0.05f};
-  options.distillation = train::Distillation{.teacher = &teacher, .temperature = 2.0f, .hard_weight = 0, .soft_weight = 1};
+  options.distillation =
+      train::Distillation{.teacher = &teacher, .temperature = 2.0f, .hard_weight = 0, .soft_weight = 1};
   const FitResult result = fit(student, {.data = &data, .more_samples = data.ids()}, options);
   EXPECT_EQ(hash_of(teacher), before);
   EXPECT_LT(result.losses.back(), (on_cuda() ? 0.8f : 0.25f) * result.losses.front());
@@ -246,14 +255,19 @@ TEST_P(FitTest, BadArgumentsAreNamedAndChangeNothing) {
   };
   EXPECT_EQ(error({}, {.steps = 1}), "fit: data.data is null");
   EXPECT_EQ(error({.data = &data}, {.steps = 1}), "fit: data has no samples");
-  EXPECT_EQ(error({.data = &data, .samples = {24}}, {.steps = 1}), "fit: samples has id 24, outside the data set of 24 images");
+  EXPECT_EQ(error({.data = &data, .samples = {24}}, {.steps = 1}),
+            "fit: samples has id 24, outside the data set of 24 images");
   EXPECT_EQ(error(good, {}), "fit: steps is 0, image_steps 0: one of them must be above 0, the other 0");
-  EXPECT_EQ(error(good, {.steps = 1, .image_steps = 1}), "fit: steps is 1, image_steps 1: one of them must be above 0, the other 0");
+  EXPECT_EQ(error(good, {.steps = 1, .image_steps = 1}),
+            "fit: steps is 1, image_steps 1: one of them must be above 0, the other 0");
   EXPECT_EQ(error(good, {.steps = 1, .batch = 0}), "fit: batch is 0, expected 1 or more");
-  EXPECT_EQ(error(good, {.steps = 1, .learning_rate = NAN}), "fit: learning_rate is nan, expected a finite number above 0");
+  EXPECT_EQ(error(good, {.steps = 1, .learning_rate = NAN}),
+            "fit: learning_rate is nan, expected a finite number above 0");
   EXPECT_EQ(error({.data = &data, .samples = {1}, .more_samples = {2}}, {.steps = 1}),
             "fit: more_samples have no labels: give more_labels, or distillation with a teacher");
-  EXPECT_THROW(fit(network, good, {.steps = 1, .label_smoothing = 2}), InvalidArgument);
+  EXPECT_EQ(error(good, {.steps = 1, .label_smoothing = 2}), "fit: label_smoothing is 2, expected 0 to 1");
+  EXPECT_THROW(fit(network, good, {.steps = 1, .sgd = {.momentum = 2}}), InvalidArgument);
+  EXPECT_THROW(fit(network, good, {.steps = 1, .augment = {.flip_probability = 2}}), InvalidArgument);
   FitOptions with_itself{.steps = 1};
   with_itself.distillation = train::Distillation{.teacher = &network};
   EXPECT_EQ(error(good, with_itself), "fit: distillation.teacher is the network itself");
@@ -262,7 +276,8 @@ TEST_P(FitTest, BadArgumentsAreNamedAndChangeNothing) {
   EXPECT_EQ(error(good, with_itself),
             "fit: distillation.teacher has another input, other classes or another normalisation than the network");
   const DataSet five = bars(10, 5, 1, stream());
-  EXPECT_EQ(error({.data = &five, .samples = {0}}, {.steps = 1}), "fit: data has 5 classes, expected at most 4 (the network's)");
+  EXPECT_EQ(error({.data = &five, .samples = {0}}, {.steps = 1}),
+            "fit: data has 5 classes, expected at most 4 (the network's)");
   network.freeze(Part::all);
   EXPECT_EQ(error(good, {.steps = 1}), "fit: every layer with weights is frozen");
   EXPECT_EQ(hash_of(network), before);

@@ -10,7 +10,8 @@
 
 namespace leaven::test {
 
-// Pictures of 12x12 pixels with a bright bar whose place and direction tell the class, on noise: learned in a few steps.
+// Pictures of 12x12 pixels with a bright bar whose place and direction tell the class, on noise: learned in a few
+// steps.
 inline train::DataSet bars(std::int64_t count, std::int32_t classes, std::uint64_t seed, Stream stream) {
   const ImageShape shape{count, 12, 12, 1};
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(shape.size()));
@@ -31,12 +32,14 @@ inline train::DataSet bars(std::int64_t count, std::int32_t classes, std::uint64
 }
 
 inline train::Network tiny_network(Stream stream, std::uint64_t seed = 1, std::int64_t classes = 4) {
-  return train::Network({.description = "conv 4; bn; relu; maxpool 2; conv 6; bn; relu; maxpool 2; flatten; dropout 0.1; "
-                                        "linear 8; relu; linear " + std::to_string(classes),
-                         .input = {1, 12, 12, 1},
-                         .seed = seed,
-                         .normalisation = {{0.4f, 0.4f, 0.4f}, {0.3f, 0.3f, 0.3f}}},
-                        stream);
+  return train::Network(
+      {.description = "conv 4; bn; relu; maxpool 2; conv 6; bn; relu; maxpool 2; flatten; dropout 0.1; "
+                      "linear 8; relu; linear " +
+                      std::to_string(classes),
+       .input = {1, 12, 12, 1},
+       .seed = seed,
+       .normalisation = {{0.4f, 0.4f, 0.4f}, {0.3f, 0.3f, 0.3f}}},
+      stream);
 }
 
 }  // namespace leaven::test
