@@ -11,10 +11,9 @@ namespace {
 using Preset = std::pair<std::string_view, std::string_view>;
 
 constexpr std::array<Preset, 3> kPresets{{
-    {"small",
-     "conv 16; bn; relu; maxpool 2; conv 32; bn; relu; maxpool 2; conv 48; bn; relu; global_average_pool; linear "},
+    {"small", "conv 16; bn; relu; maxpool 2; conv 32; bn; relu; maxpool 2; conv 32; bn; relu; flatten; linear "},
     {"medium",
-     "conv 32; bn; relu; maxpool 2; conv 64; bn; relu; maxpool 2; conv 128; bn; relu; global_average_pool; linear "},
+     "conv 32; bn; relu; maxpool 2; conv 64; bn; relu; maxpool 2; conv 128; bn; relu; flatten; dropout 0.2; linear "},
     {"cnn",
      "conv 32; relu; conv 32; bn; relu; maxpool 2; conv 64; relu; conv 64; bn; relu; maxpool 2; flatten; linear 128; "
      "relu; linear "},
