@@ -13,7 +13,7 @@ namespace leaven {
 template <class... Values>
 std::string message(std::string_view pattern, const Values&... values) {
   std::ostringstream out;
-  auto next = [&](const auto& value) {
+  [[maybe_unused]] auto next = [&](const auto& value) {
     const std::size_t hole = pattern.find("{}");
     out << pattern.substr(0, hole) << value;
     pattern = hole == std::string_view::npos ? std::string_view{} : pattern.substr(hole + 2);

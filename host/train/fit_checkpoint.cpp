@@ -1,0 +1,109 @@
+#include "host/train/fit_checkpoint.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "host/core/check.hpp"
+#include "host/train/checkpoint.hpp"
+#include "host/train/network_impl.hpp"
+
+namespace leaven::train {
+namespace {
+
+constexpr const char* kPrefix = "momentum.";
+
+// FNV-1a, 64 bits.
+class Hash {
+ public:
+  void add(std::int64_t value) {
+    for (int byte = 0; byte < 8; ++byte) {
+      hash_ = (hash_ ^ (static_cast<std::uint64_t>(value) >> (8 * byte) & 0xff)) * 0x100000001b3u;
+    }
+  }
+  std::uint64_t value() const { return hash_; }
+
+ private:
+  std::uint64_t hash_ = 0xcbf29ce484222325u;
+};
+
+}  // namespace
+
+std::string fingerprint(const FitData& data, const FitOptions& o, std::int64_t steps, std::int64_t rows) {
+  Hash hash;
+  hash.add(data.data->size());
+  for (const std::int64_t id : data.samples) {
+    hash.add(id);
+    hash.add(data.data->host_labels[static_cast<std::size_t>(id)]);
+  }
+  hash.add(-1);
+  for (const std::int64_t id : data.more_samples) hash.add(id);
+  const AugmenterOptions& a = o.augment;
+  std::string text = message(
+      "steps {}, batch {}, seed {}, learning rate {}, warm-up {}, momentum {}, weight decay {}, smoothing {}, "
+      "samples {} + {} of hash {}, pad-crop {}, flip {}, RandAugment {} of magnitude {}, CutMix {}",
+      steps, rows, o.seed, o.learning_rate, o.warm_up, o.sgd.momentum, o.sgd.weight_decay, o.label_smoothing,
+      data.samples.size(), data.more_samples.size(), hash.value(), a.pad_crop ? a.pad_crop->padding : 0,
+      a.flip_probability, a.policy ? a.policy->num_ops : 0, a.policy ? a.policy->magnitude : 0,
+      a.mix ? a.mix->probability : 0.0f);
+  if (o.distillation) {
+    text += message(", distillation temperature {}, weights {} and {}", o.distillation->temperature,
+                    o.distillation->hard_weight, o.distillation->soft_weight);
+  }
+  return text;
+}
+
+void save_fit(const Network& network, const Sgd& sgd, std::int64_t step, const std::string& fingerprint,
+              const std::filesystem::path& path) {
+  TensorFile file = to_tensor_file(network);
+  const ParameterStore& store = NetworkAccess::impl(network).parameters;
+  for (const ParameterStore::Entry& entry : store.entries()) {
+    if (!entry.info.trainable) continue;
+    file.tensors.push_back(
+        {kPrefix + entry.info.name, entry.info.shape, store.get(entry, NetworkAccess::momentum(sgd))});
+  }
+  file.metadata["step"] = std::to_string(step);
+  file.metadata["fit"] = fingerprint;
+  write_tensors(path, file);
+}
+
+std::int64_t resume_fit(Network& network, const Sgd& sgd, const std::string& fingerprint,
+                        const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return 0;
+  const TensorFile file = read_tensors(path);
+  const auto metadata = [&](const char* key) {
+    const auto found = file.metadata.find(key);
+    if (found == file.metadata.end()) {
+      throw IoError(message("{}: no training to continue: its metadata lack {}", path.string(), key));
+    }
+    return found->second;
+  };
+  const std::string step_text = metadata("step");
+  std::int64_t step = -1;
+  const auto parsed = std::from_chars(step_text.data(), step_text.data() + step_text.size(), step);
+  if (parsed.ec != std::errc{} || step < 0) {
+    throw IoError(message("{}: its step is \"{}\"", path.string(), step_text));
+  }
+  check(metadata("fit") == fingerprint, "fit: {} is the checkpoint of another training ({}), expected {}",
+        path.string(), metadata("fit"), fingerprint);
+  check(metadata("description") == network.description(), "fit: {} is the checkpoint of another network:\n{}",
+        path.string(), metadata("description"));
+  const ParameterStore& store = NetworkAccess::impl(network).parameters;
+  std::vector<const TensorFile::Tensor*> momentum;
+  for (const ParameterStore::Entry& entry : store.entries()) {
+    if (!entry.info.trainable) continue;
+    const auto tensor = std::ranges::find(file.tensors, kPrefix + entry.info.name, &TensorFile::Tensor::name);
+    if (tensor == file.tensors.end() || tensor->shape != entry.info.shape) {
+      throw IoError(message("{}: tensor {}{} is missing or misshapen", path.string(), kPrefix, entry.info.name));
+    }
+    momentum.push_back(&*tensor);
+  }
+  set_parameters(network, path, file);
+  auto next = momentum.begin();
+  for (const ParameterStore::Entry& entry : store.entries()) {
+    if (entry.info.trainable) store.set(entry, NetworkAccess::momentum(sgd), (*next++)->values);
+  }
+  return step;
+}
+
+}  // namespace leaven::train
