@@ -71,8 +71,14 @@ function(leaven_add_isa target isa flags sources)
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_${isa}>)
 endfunction()
 
-# A program of this project: test, benchmark or sample.
+# A program of this project: benchmark or sample.
 function(leaven_add_program target)
   add_executable(${target} ${ARGN})
   leaven_compile_options(${target})
+endfunction()
+
+# A test program. Optimised less: GoogleTest's macros are most of the time that the whole project takes to compile.
+function(leaven_add_test_program target)
+  leaven_add_program(${target} ${ARGN})
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
 endfunction()

@@ -11,7 +11,7 @@ namespace leaven::samples {
 namespace {
 
 // A packed NHWC batch of 8-bit pictures as a data set, for pictures_of.
-std::vector<io::HostImage> pictures_of(const Buffer<std::uint8_t>& pixels, const train::DataSet& like, Stream stream) {
+std::vector<io::HostImage> to_pictures(const Buffer<std::uint8_t>& pixels, const train::DataSet& like, Stream stream) {
   const train::DataSet data =
       train::make_data_set(pixels.to_host(stream), like.shape, like.host_labels, like.class_names, stream);
   return pictures_of(data, data.ids(), stream);
@@ -97,7 +97,7 @@ std::vector<ReportImage> cutmix_pictures(const Experiment& experiment, std::int6
   cutmix(some.view(), id_buffer.cspan(), some.labels.cspan(), {}, {.seed = experiment.options().seed},
          ImageView<std::uint8_t>::nhwc(mixed.data(), some.shape),
          {.a = a.span(), .b = b.span(), .weight_a = weight.span()}, stream);
-  const std::vector<io::HostImage> pictures = pictures_of(mixed, some, stream);
+  const std::vector<io::HostImage> pictures = to_pictures(mixed, some, stream);
   const std::vector<std::int32_t> label_a = a.to_host(stream);
   const std::vector<std::int32_t> label_b = b.to_host(stream);
   const std::vector<float> weight_a = weight.to_host(stream);
