@@ -161,7 +161,7 @@ __device__ void write_gradient(const LossParams& p, const LossAlignment& aligned
 //          memory and then from the caches
 // limits   exponentials stay in registers: 20 * kVectors of them
 template <int kGroup, int kVectors, bool kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads) loss_rows_kernel(const LossParams p, const LossAlignment aligned) {
+__global__ void __launch_bounds__(kBlockThreads, 1) loss_rows_kernel(const LossParams p, const LossAlignment aligned) {
   constexpr int kRows = kBlockThreads / kGroup;
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
