@@ -73,7 +73,7 @@ void set_parameters(Network& network, const Path& path, const TensorFile& file) 
     if (tensor->shape != info.shape) {
       const auto text = [](const std::vector<std::int64_t>& shape) {
         std::string all;
-        for (const std::int64_t n2 : shape) all += (all.empty() ? "" : "x") + std::to_string(n2);
+        for (const std::int64_t size : shape) all += (all.empty() ? "" : "x") + std::to_string(size);
         return all;
       };
       throw IoError(
