@@ -68,8 +68,7 @@ struct ImageView {
     return part;
   }
   template <class U>
-    requires(std::is_same_v<U, T> && !std::is_const_v<U>)
-  constexpr operator ImageView<const U>() const {
+  requires(std::is_same_v<U, T> && !std::is_const_v<U>) constexpr operator ImageView<const U>() const {
     return {data, count, height, width, channels, image_stride, row_stride, pixel_stride, channel_stride};
   }
 };
@@ -86,8 +85,7 @@ struct MatrixView {
     return {data, rows, columns, columns};
   }
   template <class U>
-    requires(std::is_same_v<U, T> && !std::is_const_v<U>)
-  constexpr operator MatrixView<const U>() const {
+  requires(std::is_same_v<U, T> && !std::is_const_v<U>) constexpr operator MatrixView<const U>() const {
     return {data, rows, columns, row_stride};
   }
 };
