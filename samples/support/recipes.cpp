@@ -83,6 +83,9 @@ std::vector<Row> transfer_learning(const ExperimentOptions& options, const Repor
         "linear " + std::to_string(options.transfer_head) + "; relu; linear " + std::to_string(kNewClasses.size());
     const train::FitOptions fit = with_augmentation(target, light_augmentation());
 
+    train::Network scratch = target.make_network(pretrained.network.with_head(head, options.seed).description(), 1);
+    rows.push_back(target.run(row_of(group, "from scratch"), std::move(scratch), target.labelled(), fit).row);
+
     train::Network frozen = pretrained.network.with_head(head, options.seed);
     frozen.freeze(train::Part::body);
     rows.push_back(
@@ -94,9 +97,6 @@ std::vector<Row> transfer_learning(const ExperimentOptions& options, const Repor
                        .run(row_of(group, "new head, convolutions at a tenth of the rate"), std::move(tuned),
                             target.labelled(), fit)
                        .row);
-
-    train::Network scratch = target.make_network(pretrained.network.with_head(head, options.seed).description(), 1);
-    rows.push_back(target.run(row_of(group, "from scratch"), std::move(scratch), target.labelled(), fit).row);
   }
   return rows;
 }
@@ -120,12 +120,12 @@ ModelFacts facts_of(const std::string& name, train::Network& network, const trai
 }  // namespace
 
 DistillationResult distillation(Experiment& experiment, const Augmentation& augmentation) {
-  const std::string group = "distillation";
+  const std::string group = "distillation: the student";
   const ExperimentOptions& options = experiment.options();
   DistillationResult result;
   const train::FitOptions plain = with_augmentation(experiment, augmentation.options);
 
-  Trained teacher = experiment.run(row_of(group, "teacher", augmentation.name),
+  Trained teacher = experiment.run(row_of("distillation: the teacher", "teacher", augmentation.name),
                                    experiment.make_network(options.teacher), experiment.labelled(), plain);
   Trained alone = experiment.run(row_of(group, "student alone", augmentation.name),
                                  experiment.make_network(options.student), experiment.labelled(), plain);
