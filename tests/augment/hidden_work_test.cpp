@@ -1,9 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #if LEAVEN_WITH_CUDA
 #include <cuda_profiler_api.h>
 #include <cuda_runtime_api.h>
@@ -11,36 +7,8 @@
 
 #include <leaven/augment.hpp>
 #include "tests/augment/augmenter_reference.hpp"
+#include "tests/support/allocation_count.hpp"
 #include "tests/support/backend.hpp"
-
-// Every allocation of this program is counted.
-namespace {
-std::atomic<long> allocations{0};
-void* counted(void* memory) {
-  ++allocations;
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted(std::malloc(bytes > 0 ? bytes : 1)); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  const auto unit = static_cast<std::size_t>(alignment);
-  return counted(std::aligned_alloc(unit, (bytes / unit + 1) * unit));
-}
-// (The sanitizers would otherwise have their own of these two beside the ones above.)
-[[gnu::noinline]] void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
-  ++allocations;
-  return std::malloc(bytes > 0 ? bytes : 1);
-}
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ++allocations;
-  const auto unit = static_cast<std::size_t>(alignment);
-  return std::aligned_alloc(unit, (bytes / unit + 1) * unit);
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace leaven::test {
 namespace {

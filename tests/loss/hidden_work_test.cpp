@@ -1,8 +1,5 @@
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "tests/loss/loss_support.hpp"
+#include "tests/support/allocation_count.hpp"
 
 #if LEAVEN_WITH_CUDA
 #include <cuda_runtime.h>
@@ -11,36 +8,6 @@
 // Loss functions allocate nothing, synchronise with nothing and launch what they say. On the CPU a counting operator
 // new sees it, on the GPU the capture of the call in a graph: a capture forbids hidden work, and its nodes can be
 // counted.
-namespace {
-std::atomic<std::int64_t> allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  ++allocations;
-  void* data = alignment > alignof(std::max_align_t)
-                   ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
-                   : std::malloc(size > 0 ? size : 1);
-  if (data == nullptr) throw std::bad_alloc();
-  return data;
-}
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, 1); }
-void* operator new[](std::size_t size) { return counted(size, 1); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* data) noexcept { std::free(data); }
-void operator delete[](void* data) noexcept { std::free(data); }
-void operator delete(void* data, std::size_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::size_t) noexcept { std::free(data); }
-void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::align_val_t) noexcept { std::free(data); }
-void operator delete(void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
-
 namespace leaven::test {
 namespace {
 
@@ -132,11 +99,11 @@ TEST(LossHiddenWork, NothingIsAllocatedOnTheCpu) {
       const Prepared p(Stream::cpu(), classes);
       p.both(0.9f);  // the pool starts its threads once
       for_each_call(p, [&](const char* what, int, auto&& call) {
-        const std::int64_t before = allocations;
+        const long before = allocations;
         call();
         EXPECT_EQ(allocations - before, 0) << what << ", " << classes << " classes, " << threads << " threads";
       });
-      const std::int64_t before = allocations;
+      const long before = allocations;
       p.select();
       EXPECT_EQ(allocations - before, 0) << "select_accepted";
     }
