@@ -36,6 +36,8 @@ void Program::each_range(std::int64_t ranges, std::function<void(std::int64_t)> 
   stages_.back().ranges.push_back({ranges, std::move(step)});
 }
 
+void Program::wait() { stages_.emplace_back(); }
+
 void Program::once(std::function<void()> step) {
   stages_.emplace_back();
   stages_.back().once = std::move(step);

@@ -26,6 +26,8 @@ class Program {
 
   void each_slice(std::function<void(const Slice&)> step);
   void each_range(std::int64_t ranges, std::function<void(std::int64_t range)> step);
+  // What follows waits for all steps so far: between range steps that do depend on each other.
+  void wait();
   void once(std::function<void()> step);
 
   // On the CPU the threads of the pool run it, and oneDNN uses one thread in each.

@@ -94,6 +94,7 @@ void Plan::build_backward() {
     dy = dx;
   }
   for (auto step = lowest; step != steps_.end(); ++step) step->node->finish_sums(backward_);
+  backward_.wait();
   for (auto step = lowest; step != steps_.end(); ++step) step->node->finish(backward_);
 }
 
