@@ -70,8 +70,7 @@ const bool kRegistered = [] {
                                  std::to_string(s.channels) + "/" + std::string(leaven::name(backend));
         auto* registered = benchmark::RegisterBenchmark(
             name.c_str(), [operation, s, backend](benchmark::State& state) { run(state, operation, s, backend); });
-        registered->Unit(benchmark::kMicrosecond);
-        if (backend == Backend::cuda) registered->UseManualTime();
+        registered->Unit(benchmark::kMicrosecond)->Apply(timed_by(backend));
       }
     }
   }

@@ -106,12 +106,7 @@ void run(benchmark::State& state, const Step& step, const ImageShape& shape, Bac
 void register_row(const std::string& label, const Step& step, const ImageShape& shape, Backend backend, int threads) {
   benchmark::internal::Benchmark* row = benchmark::RegisterBenchmark(
       label.c_str(), [=](benchmark::State& state) { run(state, step, shape, backend, threads); });
-  row->Unit(benchmark::kMicrosecond);
-  if (backend == Backend::cuda) {
-    row->UseManualTime();
-  } else {
-    row->UseRealTime();
-  }
+  row->Unit(benchmark::kMicrosecond)->Apply(timed_by(backend));
 }
 
 const bool kRegistered = [] {

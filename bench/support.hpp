@@ -21,8 +21,14 @@ inline std::vector<Backend> backends() {
   return all;
 }
 
-// Runs `call` once per iteration. On CUDA an iteration's time is that between two events round it (register the
-// benchmark with UseManualTime()); on the CPU it is the call's own.
+// How a row of `backend` is timed, for Benchmark::Apply: see time_calls.
+inline void (*timed_by(Backend backend))(benchmark::internal::Benchmark*) {
+  if (backend == Backend::cuda) return [](benchmark::internal::Benchmark* row) { row->UseManualTime(); };
+  return [](benchmark::internal::Benchmark* row) { row->UseRealTime(); };
+}
+
+// Runs `call` once untimed, then once per iteration. On CUDA an iteration's time is that between two events round it;
+// on the CPU it is the call's own.
 template <class Call>
 void time_calls(benchmark::State& state, Stream stream, const Call& call) {
   call();

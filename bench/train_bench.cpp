@@ -1,12 +1,12 @@
-#include <benchmark/benchmark.h>
-
 #include <string>
+#include <utility>
 
 #include <leaven/train.hpp>
+#include "bench/support.hpp"
 
 // Training steps and inference of the presets at 28x28x1, on the threads that LEAVEN_THREADS or the machine gives. A
 // step is what it is in the peers: forward, cross-entropy, backward, SGD, on images that are in memory as f32.
-namespace leaven {
+namespace leaven::bench {
 namespace {
 
 using train::Mode;
@@ -54,42 +54,36 @@ struct Setup {
 void training_step(benchmark::State& state, Backend backend, const std::string& preset) {
   Setup s(backend, preset, state.range(0));
   train::Sgd sgd(s.network, {});
-  const std::int64_t rows = s.shape.count;
-  for (auto _ : state) {
+  const auto gradient = MatrixView<float>::packed(s.gradient.data(), s.shape.count, 10);
+  time_calls(state, s.stream, [&] {
     const MatrixView<const float> logits = s.network.forward(s.view(), Mode::training);
-    const auto gradient = MatrixView<float>::packed(s.gradient.data(), rows, 10);
     cross_entropy(logits, HardTargets{s.labels.cspan()}, {}, {.loss = s.loss.data(), .gradient = gradient},
                   s.workspace.span(), s.stream);
     s.network.backward(gradient);
     sgd.step(0.01f);
-    s.stream.synchronize();
-  }
+  });
   s.report(state, 3 * s.network.forward_flops());
 }
 
 void inference(benchmark::State& state, Backend backend, const std::string& preset) {
   Setup s(backend, preset, state.range(0));
-  for (auto _ : state) {
-    s.network.forward(s.view(), Mode::evaluation);
-    s.stream.synchronize();
-  }
+  time_calls(state, s.stream, [&] { s.network.forward(s.view(), Mode::evaluation); });
   s.report(state, s.network.forward_flops());
 }
 
-void register_all() {
-  for (const Backend backend : {Backend::cpu, Backend::cuda}) {
-    if (backend == Backend::cuda && !cuda_available()) continue;
+const bool kRegistered = [] {
+  for (const Backend backend : backends()) {
     for (const std::string& preset : train::preset_names()) {
       const std::string suffix = "/" + preset + "/" + std::string(name(backend));
-      benchmark::RegisterBenchmark(("training_step" + suffix).c_str(), training_step, backend, preset)
-          ->Arg(128)
-          ->UseRealTime();
-      benchmark::RegisterBenchmark(("inference" + suffix).c_str(), inference, backend, preset)->Arg(128)->UseRealTime();
+      for (const auto& [what, function] : {std::pair{"training_step", &training_step}, {"inference", &inference}}) {
+        benchmark::RegisterBenchmark((std::string(what) + suffix).c_str(), function, backend, preset)
+            ->Arg(128)
+            ->Apply(timed_by(backend));
+      }
     }
   }
-}
-
-const bool registered = (register_all(), true);
+  return true;
+}();
 
 }  // namespace
-}  // namespace leaven
+}  // namespace leaven::bench

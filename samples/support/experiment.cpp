@@ -26,7 +26,9 @@ train::DataSet read(const std::filesystem::path& folder, train::FashionMnist par
   return classes.empty() ? std::move(all) : train::select_classes(all, classes, stream);
 }
 
-std::string describe(const std::string& network, std::int64_t classes) {
+}  // namespace
+
+std::string describe_network(const std::string& network, std::int64_t classes) {
   const std::vector<std::string> presets = train::preset_names();
   if (std::find(presets.begin(), presets.end(), network) != presets.end()) return train::preset(network, classes);
   constexpr std::string_view kHole = "CLASSES";
@@ -36,8 +38,6 @@ std::string describe(const std::string& network, std::int64_t classes) {
   }
   return text;
 }
-
-}  // namespace
 
 train::DataSet shifted_copy(const train::DataSet& data, std::uint64_t seed, Stream stream) {
   constexpr std::int32_t kPadding = 2;
@@ -97,7 +97,7 @@ Experiment::Experiment(const ExperimentOptions& options, Reporter reporter, Stre
 }
 
 train::Network Experiment::make_network(const std::string& network, std::uint64_t seed_offset) const {
-  return {{.description = describe(network, data_.classes()),
+  return {{.description = describe_network(network, data_.classes()),
            .input = data_.shape,
            .seed = options_.seed + seed_offset,
            .normalisation = kFashionMnist},

@@ -106,6 +106,9 @@ class Experiment {
   train::DataSet shifted_validation_;
 };
 
+// The description of a preset, or `network` with CLASSES filled in.
+std::string describe_network(const std::string& network, std::int64_t classes);
+
 // The same pictures brightened or darkened, rotated, warped and cropped, each by its own draw from `seed`.
 train::DataSet shifted_copy(const train::DataSet& data, std::uint64_t seed, Stream stream);
 
