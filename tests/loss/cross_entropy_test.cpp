@@ -111,6 +111,8 @@ TEST_P(CrossEntropyTest, OneMixedLabelIgnoredLeavesTheOtherWithItsOwnWeight) {
   EXPECT_EQ(got.row_losses[3], 0.0f);
   EXPECT_EQ(got.valid_rows, 3);
   EXPECT_EQ(got.status, 0u);
+  expect_definition(logits, mixed, {.label_smoothing = 0.2f}, stream(),
+                    "smoothed: the spread has the label's weight too");
 }
 
 // The label's gap is not weighed twice, and a class behind the label's chunk of a very wide row is found.
