@@ -30,6 +30,7 @@ struct Results {
   }
 };
 
+// A chart for each group of rows that can be compared.
 std::vector<Chart> curves(const std::vector<Row>& rows) {
   std::vector<Chart> charts;
   for (const Row& row : rows) {
@@ -45,25 +46,22 @@ std::vector<Chart> curves(const std::vector<Row>& rows) {
       series.points.emplace_back(static_cast<double>(point.image_steps), point.accuracy);
     charts.back().series.push_back(std::move(series));
   }
+  std::erase_if(charts, [](const Chart& chart) { return chart.series.size() < 2; });
   return charts;
 }
 
-// The row of each group with the best mean of neat and shifted accuracy.
+// The table's line of the row with the best mean of neat and shifted accuracy, for each group of several rows.
 std::vector<std::size_t> best_rows(const std::vector<Row>& rows) {
   std::vector<std::size_t> best;
-  std::size_t lines = 0;  // of the table, a heading above each group
-  double score = -1;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (i == 0 || rows[i].group != rows[i - 1].group) {
-      ++lines;
-      best.push_back(lines);
-      score = -1;
-    }
-    if (rows[i].test + rows[i].shifted > score) {
-      score = rows[i].test + rows[i].shifted;
-      best.back() = lines;
-    }
-    ++lines;
+  std::size_t line = 0;
+  for (auto begin = rows.begin(); begin != rows.end();) {
+    const auto end = std::find_if(begin, rows.end(), [&](const Row& row) { return row.group != begin->group; });
+    const auto top = std::max_element(
+        begin, end, [](const Row& a, const Row& b) { return a.test + a.shifted < b.test + b.shifted; });
+    ++line;  // the group's heading
+    if (end - begin > 1) best.push_back(line + static_cast<std::size_t>(top - begin));
+    line += static_cast<std::size_t>(end - begin);
+    begin = end;
   }
   return best;
 }
