@@ -1,10 +1,11 @@
 // Training on all labels: a network, a data set, a checkpoint that a killed run continues from.
+#include <functional>
 #include <iostream>
 
 #include "samples/support/command_line.hpp"
 #include "samples/support/experiment.hpp"
 #include "samples/support/numbers.hpp"
-#include "samples/support/progress_line.hpp"
+#include "samples/support/training_progress.hpp"
 
 namespace leaven::samples {
 namespace {
@@ -18,6 +19,7 @@ struct Options {
   float learning_rate = 0.1f;
   std::uint64_t seed = 1;
   std::string checkpoint;
+  std::string log;
 };
 
 AugmenterOptions augmentation(const std::string& name) {
@@ -46,19 +48,19 @@ void train_classifier(const Options& options, Stream stream) {
                           .seed = options.seed,
                           .normalisation = sets.train.shape.channels == 1 ? kFashionMnist : kImageNet},
                          stream);
-  const std::int64_t total = options.epochs * sets.train.size();
-  ProgressLine line(options.network, total);
-  const train::FitResult result = train::fit(
-      network, {.data = &sets.train, .samples = sets.train.ids()},
-      {.image_steps = total,
-       .batch = options.batch,
-       .learning_rate = options.learning_rate,
-       .augment = augmentation(options.augment),
-       .seed = options.seed,
-       .progress = [&](const train::Progress& p) { line.show(p.step * options.batch, "loss " + fixed(p.loss, 3)); },
-       .checkpoint = options.checkpoint});
+  JsonLog log(options.log);
+  TrainingProgress progress("training", options.batch, log);
+  const train::FitResult result = train::fit(network, {.data = &sets.train, .samples = sets.train.ids()},
+                                             {.image_steps = options.epochs * sets.train.size(),
+                                              .batch = options.batch,
+                                              .learning_rate = options.learning_rate,
+                                              .augment = augmentation(options.augment),
+                                              .seed = options.seed,
+                                              .progress = std::ref(progress),
+                                              .checkpoint = options.checkpoint});
   const train::Evaluation test = train::evaluate(network, sets.test);
-  line.finish("test " + percent(test.accuracy));
+  progress.finish("test " + percent(test.accuracy));
+  log.write("result", {{"seconds", result.seconds}, {"test", test.accuracy}});
   std::cout << sets.train.size() << " training pictures, " << sets.test.size() << " test pictures, "
             << network.parameter_count() << " parameters, " << fixed(result.seconds, 1)
             << " s of training: " << fixed(100 * test.accuracy, 2) << " % of the test pictures are right\n";
@@ -109,6 +111,9 @@ int main(int argc, char** argv) {
       ->check(CLI::PositiveNumber)
       ->group("Training");
   app->add_option("--checkpoint", options.checkpoint, "Where the network is kept (safetensors)")
+      ->type_name("FILE")
+      ->group("Output");
+  app->add_option("--log", options.log, "One line of JSON for each progress report and the result")
       ->type_name("FILE")
       ->group("Output");
   return run_program(*app, argc, argv, [&] {

@@ -58,14 +58,8 @@ OwnedStream FewLabelsProgram::start() {
 Reporter FewLabelsProgram::reporter() {
   Reporter reporter;
   reporter.progress = [this](const std::string& method, const train::Progress& p, std::int64_t batch) {
-    if (!progress_) progress_ = std::make_unique<ProgressLine>(method, p.steps * batch);
-    progress_->show(p.step * batch, "loss " + fixed(p.loss, 3));
-    log_.write("progress", {{"method", method},
-                            {"step", p.step},
-                            {"steps", p.steps},
-                            {"loss", p.loss},
-                            {"learning_rate", p.learning_rate},
-                            {"images_per_second", p.images_per_second}});
+    if (!progress_) progress_.emplace(method, batch, log_);
+    (*progress_)(p);
   };
   reporter.row = [this](const Row& row) {
     if (progress_) progress_->finish("test " + percent(row.test) + ", shifted " + percent(row.shifted));

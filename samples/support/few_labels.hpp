@@ -1,13 +1,13 @@
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <string>
 
 #include "samples/support/command_line.hpp"
 #include "samples/support/json_log.hpp"
-#include "samples/support/progress_line.hpp"
 #include "samples/support/recipes.hpp"
 #include "samples/support/table.hpp"
+#include "samples/support/training_progress.hpp"
 
 // Command line, progress and output that the programs about few labels have in common.
 namespace leaven::samples {
@@ -37,7 +37,7 @@ class FewLabelsProgram {
   ExperimentOptions options_;
   std::string log_path_;
   JsonLog log_;
-  std::unique_ptr<ProgressLine> progress_;
+  std::optional<TrainingProgress> progress_;  // of the training that runs
 };
 
 // "20 labels": method, note, accuracies on neat and shifted test pictures with the gain over the first row of the

@@ -14,8 +14,11 @@ double accuracy_behind(const std::string& text, const std::string& words) {
 
 TEST(Quickstart, ShowsThatAugmentationGains) {
   if (!std::filesystem::exists(train::fashion_mnist_folder())) GTEST_SKIP() << "no Fashion-MNIST here";
-  const ProgramOutcome outcome = run_program("quickstart", {"--backend", "cpu"});
+  const TemporaryFolder folder;
+  const ProgramOutcome outcome = run_program("quickstart", {"--backend", "cpu", "--log", folder / "log.jsonl"});
   EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  EXPECT_NE(outcome.errors.find("with augmentation  51,200 images in "), std::string::npos) << outcome.errors;
+  EXPECT_FALSE(read_bytes(folder / "log.jsonl").empty());
   const double without = accuracy_behind(outcome.out, "without augmentation: ");
   const double with = accuracy_behind(outcome.out, "\nwith augmentation: ");
   EXPECT_GT(without, 60) << outcome.out;
