@@ -11,6 +11,7 @@
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
 #include "kernels/augment/finish.hpp"
+#include "kernels/augment/fused.hpp"
 #include "kernels/augment/pad_flip.hpp"
 
 namespace leaven {
@@ -35,6 +36,22 @@ struct Job {
 
 std::int64_t aligned_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 std::int64_t image_bytes(const ImageShape& s) { return s.height * s.width * s.channels; }
+
+// Whether two launches do it all (kernels/augment/fused.hpp); otherwise each step is one.
+bool is_fused(const AugmenterOptions& options, const ImageShape& image) {
+  if (image.height >= 32768 || image.width >= 32768) return false;
+  if (options.pad_crop && options.pad_crop->padding >= 32768 - image.width) return false;
+  if (!options.policy || options.policy->num_ops == 0) return true;
+  if (options.policy->num_ops > kMostFusedLayers) return false;
+  if (options.policy->warp.interpolation != Interpolation::nearest) return false;
+  const RandAugmentPlan plan = rand_augment_plan(*options.policy, {image.height, image.width});
+  for (std::int32_t i = 0; i < plan.size; ++i) {
+    for (const ImageOp& op : plan.ops[i]) {
+      if (!is_fusable(op, image.height, image.width)) return false;
+    }
+  }
+  return true;
+}
 
 // The workspace holds whole batches (CUDA: where the steps come from and go to; CPU, with mixing: what the partners
 // read), then on the CPU pairs of images, a pair for each range of the batch that may be worked on at the same time.
@@ -111,6 +128,19 @@ void run_cpu(const Job& job, const In& in, Augmenter::Batch& out, bool mixes) {
   });
 }
 
+void run_fused(const Job& job, const In& in, Augmenter::Batch& out, Stream stream) {
+  if constexpr (kWithCuda) {
+    const FusedJob fused{.pad_flip = job.pad_flip,
+                         .policy = job.policy,
+                         .layers = job.layers,
+                         .fill = job.policy_warp.fill,
+                         .mix = job.mix,
+                         .scale_shift = job.scale_shift};
+    augment_fused_cuda(in, fused, reinterpret_cast<ImagePlan*>(out.workspace.data()),
+                       ImageView<float>::packed(out.images.data(), job.shape, job.layout), stream.cuda_handle());
+  }
+}
+
 void run_cuda(const Job& job, In now, Augmenter::Batch& out, Stream stream) {
   if constexpr (kWithCuda) {
     const std::int64_t batch_bytes = aligned_bytes(image_bytes(job.shape) * out.capacity);
@@ -142,6 +172,9 @@ void check_shape(const ImageShape& image) {
 
 std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
                              std::int64_t pairs, Backend backend) {
+  if (backend == Backend::cuda && is_fused(options, image)) {
+    return capacity * static_cast<std::int64_t>(sizeof(ImagePlan));
+  }
   const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
   return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));
 }
@@ -212,7 +245,9 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
     job.layers = options.policy->num_ops;
     job.policy_warp = options.policy->warp;
   }
-  if (stream.backend() == Backend::cuda) return run_cuda(job, in, out, stream);
+  if (stream.backend() == Backend::cuda) {
+    return is_fused(options, out.shape) ? run_fused(job, in, out, stream) : run_cuda(job, in, out, stream);
+  }
   run_cpu(job, in, out, options.mix.has_value());
 }
 

@@ -153,8 +153,6 @@ void finish_strided(const char* function, ImageView<const std::uint8_t> in, cons
                out);
 }
 
-bool is_aligned(const void* data, std::uintptr_t bytes) { return reinterpret_cast<std::uintptr_t>(data) % bytes == 0; }
-
 template <class View>
 bool is_interleaved(const View& v) {
   return v.is_packed(Layout::nhwc) || (v.channels == 1 && v.is_packed(Layout::nchw));

@@ -128,6 +128,10 @@ __device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index
   return own;
 }
 
+inline bool is_aligned(const void* data, std::uintptr_t bytes) {
+  return reinterpret_cast<std::uintptr_t>(data) % bytes == 0;
+}
+
 __device__ inline std::uint8_t byte_of(std::uint32_t word, int i) { return static_cast<std::uint8_t>(word >> (8 * i)); }
 
 }  // namespace leaven::cuda

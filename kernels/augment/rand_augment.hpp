@@ -45,8 +45,10 @@ struct RandAugmentSource {
   std::int32_t layer;
   const std::int64_t* ids;
 
-  LEAVEN_HD const ImageOp& operator()(std::int64_t image) const {
-    const RandAugmentDraw drawn = draw_rand_augment(seed, epoch, ids[image], layer, plan.size);
+  LEAVEN_HD const ImageOp& operator()(std::int64_t image) const { return of_layer(image, layer); }
+
+  LEAVEN_HD const ImageOp& of_layer(std::int64_t image, std::int32_t which) const {
+    const RandAugmentDraw drawn = draw_rand_augment(seed, epoch, ids[image], which, plan.size);
     return plan.ops[drawn.op][drawn.negative];
   }
 };

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/augment/color.cuh"
+#include "kernels/augment/finish.cuh"
+#include "kernels/augment/fused.hpp"
+#include "kernels/augment/warp.cuh"
+
+// Pixels of an augmented image, found from the plan and the source alone.
+namespace leaven::cuda {
+
+inline constexpr int kAtOnce = 4;  // pixels of a lane: a step's parameters are read once for all
+
+struct Pixels {
+  std::int32_t x[kAtOnce], y[kAtOnce];
+  std::uint32_t value[kAtOnce];   // pixel words
+  std::int32_t entered[kAtOnce];  // the first step that changes the value: 0, or behind the step that filled it
+};
+
+template <int kChannels>
+__device__ __forceinline__ std::uint32_t map_pixel(const PixelMap& map, std::uint32_t pixel) {
+  switch (map.kind) {
+    case PixelMap::Kind::mask: return WordMap<PixelMap::Kind::mask>(map)(pixel);
+    case PixelMap::Kind::solarize: return WordMap<PixelMap::Kind::solarize>(map)(pixel);
+    case PixelMap::Kind::offset: {
+      const WordMap<PixelMap::Kind::offset> word(map);
+      if (kChannels == 1) return word.sum(pixel, 0);
+      return pack_bytes(word.sum(pixel, 0), word.sum(pixel, 1), word.sum(pixel, 2), 0);
+    }
+    case PixelMap::Kind::blend: break;
+  }
+  const float lifted = kTwo23 + map.base;
+  const std::uint32_t first = blend_byte(pixel, 0, map.base, lifted, map.factor);
+  if (kChannels == 1) return first;
+  return pack_bytes(first, blend_byte(pixel, 1, map.base, lifted, map.factor),
+                    blend_byte(pixel, 2, map.base, lifted, map.factor), 0);
+}
+
+// From the place in the result of kSteps steps to the place in the source.
+template <int kSteps>
+__device__ __forceinline__ void find_source(const ImagePlan& plan, std::uint32_t width, std::uint32_t height,
+                                            Pixels& p) {
+#pragma unroll
+  for (int i = 0; i < kAtOnce; ++i) p.entered[i] = 0;
+#pragma unroll
+  for (int s = kSteps - 1; s >= 0; --s) {
+    const PlannedStep& step = plan.steps[s];
+    if (step.kind != PlannedStep::Kind::pick) continue;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      const std::int32_t x = (step.a[0] * p.x[i] + step.a[1] * p.y[i] + step.a[2]) >> 16;
+      const std::int32_t y = (step.a[3] * p.x[i] + step.a[4] * p.y[i] + step.a[5]) >> 16;
+      const bool inside = static_cast<std::uint32_t>(x) < width && static_cast<std::uint32_t>(y) < height;
+      if (p.entered[i] == 0 && !inside) {
+        p.entered[i] = s + 1;
+        p.value[i] = step.fill;
+      }
+      p.x[i] = x;
+      p.y[i] = y;
+    }
+  }
+}
+
+// The pixels `wanted` (a bit each) at p.x, p.y of what kSteps steps make of the image `in`, into p.value.
+template <int kSteps, int kChannels>
+__device__ __forceinline__ void evaluate(const ImagePlan& plan, const InView& in, std::uint32_t wanted, Pixels& p) {
+  find_source<kSteps>(plan, static_cast<std::uint32_t>(in.width), static_cast<std::uint32_t>(in.height), p);
+  const std::uint8_t* source = in.data + plan.source * in.image_stride;
+#pragma unroll
+  for (int i = 0; i < kAtOnce; ++i) {
+    if (p.entered[i] != 0 || (wanted >> i & 1) == 0) continue;
+    const std::uint8_t* from = source + pixel_offset(in, p.x[i], p.y[i]);
+    p.value[i] = kChannels == 1 ? std::uint32_t{from[0]} : load_pixel(from, in.channel_stride);
+  }
+#pragma unroll
+  for (int s = 0; s < kSteps; ++s) {
+    const PlannedStep& step = plan.steps[s];
+    if (step.kind == PlannedStep::Kind::map) {
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const std::uint32_t changed = map_pixel<kChannels>(step.map, p.value[i]);
+        p.value[i] = p.entered[i] <= s ? changed : p.value[i];
+      }
+    } else if (kChannels == 3 && step.kind == PlannedStep::Kind::color) {
+      const ColorPixel color{step.map.factor};
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        const std::uint32_t changed = color(p.value[i]);
+        p.value[i] = p.entered[i] <= s ? changed : p.value[i];
+      }
+    }
+  }
+}
+
+}  // namespace leaven::cuda

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+
+#include <leaven/augment.hpp>
+#include "kernels/augment/cutmix.hpp"
+#include "kernels/augment/normalise.hpp"
+#include "kernels/augment/pad_flip.hpp"
+#include "kernels/augment/pixel.hpp"
+#include "kernels/augment/rand_augment.hpp"
+#include "kernels/augment/warp.hpp"
+
+struct CUstream_st;
+
+// The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second asks,
+// for each pixel of the result, which pixel of the source it is and what became of its value. That needs operations that
+// either pick pixels or change values: nearest warps, and no more than kMostFusedLayers of them.
+namespace leaven {
+
+inline constexpr int kMostFusedLayers = 2;
+inline constexpr int kMostSteps = 1 + kMostFusedLayers;  // the crop with its flip, then the policy's layers
+
+struct PlannedStep {
+  enum class Kind : std::int32_t { copy, pick, map, color };
+  Kind kind = Kind::copy;
+  // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
+  // bits, and `fill` (a pixel word) where that lies outside.
+  std::uint32_t fill = 0;
+  std::int32_t a[6] = {65536, 0, 0, 0, 65536, 0};
+  PixelMap map{};  // map; color: its factor
+};
+
+struct ImagePlan {
+  PlannedStep steps[kMostSteps];
+  std::int64_t source = 0;  // the image of the data
+  BoxPx box{};              // of the partner's pixels
+};
+static_assert(sizeof(ImagePlan) % 8 == 0);
+
+// 16.16 for a whole number of pixels; what is far outside stays outside of images below 32768 pixels.
+LEAVEN_HD std::int32_t whole_16_16(std::int64_t pixels) {
+  const std::int64_t clamped = pixels < -32768 ? -32768 : (pixels > 32767 ? 32767 : pixels);
+  return static_cast<std::int32_t>(clamped * 65536);
+}
+
+LEAVEN_HD void set_pick(PlannedStep& step, std::int32_t a0, std::int32_t a1, std::int32_t a2, std::int32_t a3,
+                        std::int32_t a4, std::int32_t a5, std::uint32_t fill) {
+  step.kind = PlannedStep::Kind::pick;
+  step.fill = fill;
+  step.a[0] = a0;
+  step.a[1] = a1;
+  step.a[2] = a2;
+  step.a[3] = a3;
+  step.a[4] = a4;
+  step.a[5] = a5;
+}
+
+// The pipeline's first step: the source of column x is first_x + x, or first_x - x where it is flipped.
+LEAVEN_HD PlannedStep plan_pad_flip(const PadFlipDraw& drawn, std::int32_t padding, std::int32_t width,
+                                    std::uint32_t fill) {
+  PlannedStep step;
+  if (padding == 0 && !drawn.flipped) return step;
+  const std::int32_t first_x = drawn.offset.x - padding + (drawn.flipped ? width - 1 : 0);
+  set_pick(step, drawn.flipped ? -65536 : 65536, 0, whole_16_16(first_x), 0, 65536,
+           whole_16_16(drawn.offset.y - padding), fill);
+  return step;
+}
+
+// Whether an operation with nearest interpolation is a pick. Not so: running sums in double.
+inline bool is_fusable(const ImageOp& op, std::int64_t height, std::int64_t width) {
+  return op.kind != ImageOpKind::affine || make_warp(op, false, height, width).path != WarpPath::serial;
+}
+
+LEAVEN_HD PlannedStep plan_warp(const Warp& warp, std::uint32_t fill) {
+  PlannedStep step;
+  if (warp.path == WarpPath::shift) {
+    set_pick(step, 65536, 0, whole_16_16(warp.dx), 0, 65536, whole_16_16(warp.dy), fill);
+  } else if (warp.path == WarpPath::fixed) {
+    set_pick(step, warp.a0, warp.a1, static_cast<std::int32_t>(warp.a2), warp.a3, warp.a4,
+             static_cast<std::int32_t>(warp.a5), fill);
+  } else {
+    set_pick(step, 0, 0, -65536, 0, 0, -65536, fill);
+  }
+  return step;
+}
+
+// `op`: one that is_fusable. The mean that contrast needs is not known yet.
+LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32_t width, std::int32_t channels,
+                              std::uint32_t fill) {
+  PlannedStep step;
+  const std::int32_t last_x = whole_16_16(width - 1);
+  const std::int32_t last_y = whole_16_16(height - 1);
+  switch (op.kind) {
+    case ImageOpKind::copy: return step;
+    case ImageOpKind::affine: return plan_warp(make_warp(op, false, height, width), fill);
+    case ImageOpKind::flip_left_right: set_pick(step, -65536, 0, last_x, 0, 65536, 0, fill); return step;
+    case ImageOpKind::flip_top_bottom: set_pick(step, 65536, 0, 0, 0, -65536, last_y, fill); return step;
+    case ImageOpKind::flip_both: set_pick(step, -65536, 0, last_x, 0, -65536, last_y, fill); return step;
+    case ImageOpKind::rotate_90: set_pick(step, 0, -65536, last_x, 65536, 0, 0, fill); return step;
+    case ImageOpKind::rotate_270: set_pick(step, 0, 65536, 0, -65536, 0, last_y, fill); return step;
+    case ImageOpKind::color:
+      step.kind = channels == 3 ? PlannedStep::Kind::color : PlannedStep::Kind::copy;
+      step.map.factor = op.value;
+      return step;
+    default:
+      step.kind = PlannedStep::Kind::map;
+      step.map = pixel_map(op, 0);
+      return step;
+  }
+}
+
+// One call. Output image i is sample ids[i]; the image it is made of is pad_flip's.
+struct FusedJob {
+  PadFlipJob pad_flip;
+  RandAugmentSource policy;
+  std::int32_t layers = 0;
+  Colour fill = 0;  // of the policy's warps
+  CutMixJob mix;
+  ScaleShift scale_shift;
+};
+
+// `plans`: one for each image of `out`.
+void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, ImagePlan* plans, ImageView<float> out,
+                        CUstream_st* stream);
+
+}  // namespace leaven
