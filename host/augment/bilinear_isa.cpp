@@ -22,10 +22,8 @@ template <int kChannels>
     for (std::int32_t i = 0; i < kGroup; ++i) out[i] = static_cast<Byte>(pixel[i]);
   } else {
 #if defined(__SSSE3__)
-    const Bytes order = simd::each_lane(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
     for (int i = 0; i < kGroup; i += kVectorBytes / 4) {
-      const Bytes four = simd::load(reinterpret_cast<const Byte*>(pixel + i));
-      simd::store_rgb(out + 3 * i, simd::shuffle(four, order));
+      store_pixels<3>(out + 3 * i, simd::load(reinterpret_cast<const Byte*>(pixel + i)));
     }
 #else
     for (std::int32_t i = 0; i < kGroup; ++i) __builtin_memcpy(out + 3 * i, &pixel[i], 3);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "host/augment/simd.hpp"
 #include "host/augment/warp_loops.hpp"
 
 // Pixels and runs of pixels, for the geometric loops (*_isa.cpp).
@@ -44,6 +45,35 @@ inline void touch_rows(const Plane<const std::uint8_t>& in, std::int64_t first, 
     for (std::int64_t at = 0; at < bytes; at += 64) static_cast<void>(row[at]);
   }
 }
+
+// Pixels as words (channels in bytes 0, 1, 2) to bytes without gaps, a vector of words at a time.
+#if defined(__SSSE3__)
+template <int kChannels>
+[[gnu::always_inline]] inline void store_pixels(Byte* to, Bytes words) {
+  static_assert(kChannels == 3);
+  simd::store_rgb(
+      to, simd::shuffle(words, simd::each_lane(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1))));
+}
+#endif
+#if defined(__AVX2__)
+template <>
+[[gnu::always_inline]] inline void store_pixels<1>(Byte* to, Bytes words) {
+  simd::store_low_bytes(to, words);
+}
+
+// The pixels of a plane in memory of its own: what gather32 may read. `last` is -1 where its rows lie the wrong way
+// round or too far apart for 32-bit offsets, or where there is no whole word.
+struct GatherRange {
+  const Byte* data;
+  std::int32_t last;
+  GatherRange(const Plane<const Byte>& in, int channels) : data(in.data), last(-1) {
+    const std::int64_t bytes = (in.height - 1) * in.row_stride + (in.width - 1) * in.pixel_stride + channels;
+    if (in.row_stride >= 0 && in.pixel_stride > 0 && bytes >= 4 && bytes < (std::int64_t{1} << 31)) {
+      last = static_cast<std::int32_t>(bytes - 4);
+    }
+  }
+};
+#endif
 
 // Pixels of kChannels bytes; kDense: without gaps in input and output, otherwise the planes' strides count.
 template <int kChannels, bool kDense>

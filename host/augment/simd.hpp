@@ -114,6 +114,46 @@ namespace simd {
 #endif
 }
 
+#if defined(__AVX2__)
+[[gnu::always_inline]] inline Bytes counted32(std::int32_t first, std::int32_t step) {
+  const Bytes steps = LEAVEN_SIMD(mullo_epi32)(int32(step),
+#if defined(__AVX512BW__)
+                                               _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#else
+                                                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
+#endif
+  );
+  return add32(int32(first), steps);
+}
+[[gnu::always_inline]] inline Bytes multiply32(Bytes a, Bytes b) { return LEAVEN_SIMD(mullo_epi32)(a, b); }
+
+// The 32-bit words at p + offset, of memory that ends at p + last + 4: a word that would reach behind it is filled up
+// with zeros. Offsets that are negative or larger read something inside.
+[[gnu::always_inline]] inline Bytes gather32(const std::uint8_t* p, Bytes offset, std::int32_t last) {
+  const Bytes inside = LEAVEN_SIMD(min_epu32)(offset, int32(last));
+#if defined(__AVX512BW__)
+  const Bytes words = _mm512_i32gather_epi32(inside, p, 1);
+#else
+  const Bytes words = _mm256_i32gather_epi32(reinterpret_cast<const int*>(p), inside, 1);
+#endif
+  const Bytes bits = LEAVEN_SIMD(slli_epi32)(LEAVEN_SIMD(sub_epi32)(offset, inside), 3);
+  return LEAVEN_SIMD(srlv_epi32)(words, bits);
+}
+
+// The lowest byte of each word; kVectorBytes / 4 bytes are written.
+[[gnu::always_inline]] inline void store_low_bytes(std::uint8_t* p, Bytes words) {
+#if defined(__AVX512BW__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(words));
+#else
+  const __m256i low = _mm256_shuffle_epi8(words, _mm256_set1_epi32(0x0c080400));
+  const std::int32_t first = _mm256_extract_epi32(low, 0);
+  const std::int32_t second = _mm256_extract_epi32(low, 4);
+  __builtin_memcpy(p, &first, 4);
+  __builtin_memcpy(p + 4, &second, 4);
+#endif
+}
+#endif
+
 // The reverse: the first 12 bytes of each lane, without gaps; nothing behind them is written.
 [[gnu::always_inline]] inline void store_rgb(std::uint8_t* p, Bytes v) {
 #if defined(__AVX512BW__)

@@ -114,6 +114,36 @@ struct Nearest {
     }
   }
 
+#if defined(__AVX2__)
+  // pick() for a vector of pixels at a time, some of them behind the end.
+  [[gnu::always_inline]] static void gather(const GatherRange& range, std::int32_t row_stride, std::int32_t xx,
+                                            std::int32_t step_x, std::int32_t yy, std::int32_t step_y, Byte* to,
+                                            std::int32_t count) {
+    constexpr std::int32_t kAtOnce = kVectorBytes / 4;
+    const Bytes next_x = simd::int32(kAtOnce * step_x);
+    const Bytes next_y = simd::int32(kAtOnce * step_y);
+    const Bytes stride = simd::int32(row_stride);
+    const Bytes bytes = simd::int32(P::kBytes);
+    Bytes x = simd::counted32(xx, step_x);
+    Bytes y = simd::counted32(yy, step_y);
+    for (; count > 0; count -= kAtOnce, to += P::kBytes * kAtOnce) {
+      const Bytes column = simd::shift_right32(x, 16);
+      const Bytes from_row = simd::multiply32(simd::shift_right32(y, 16), stride);
+      const Bytes offset = simd::add32(from_row, P::kBytes == 1 ? column : simd::multiply32(column, bytes));
+      const Bytes words = simd::gather32(range.data, offset, range.last);
+      if (count >= kAtOnce) {
+        store_pixels<P::kBytes>(to, words);
+      } else {
+        Byte rest[P::kBytes * kAtOnce];
+        store_pixels<P::kBytes>(rest, words);
+        copy_bytes(to, rest, P::kBytes * count);
+      }
+      x = simd::add32(x, next_x);
+      y = simd::add32(y, next_y);
+    }
+  }
+#endif
+
   // Everything in local variables: a store of bytes may change whatever is read through a reference.
   static void pick(const Warp& warp, const WarpJob& job, std::int32_t y, std::int32_t begin, std::int32_t end) {
     const std::int64_t row_stride = job.in.row_stride;
@@ -125,6 +155,15 @@ struct Nearest {
     Byte* to = out_row(job, y) + begin * out_step;
     std::int64_t xx = warp.a2 + std::int64_t{warp.a1} * y + step_x * begin;
     std::int64_t yy = warp.a5 + std::int64_t{warp.a4} * y + step_y * begin;
+#if defined(__AVX2__)
+    if constexpr (P::kDenseRuns) {
+      const GatherRange range(job.in, P::kBytes);
+      if (range.last >= 0) {  // coordinates inside the image fit 32 bits
+        return gather(range, static_cast<std::int32_t>(row_stride), static_cast<std::int32_t>(xx), warp.a0,
+                      static_cast<std::int32_t>(yy), warp.a3, to, end - begin);
+      }
+    }
+#endif
     for (std::int32_t x = begin; x < end; ++x) {
       P::copy(to, from + (yy >> 16) * row_stride + (xx >> 16) * in_step);
       to += out_step;

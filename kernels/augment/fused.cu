@@ -16,9 +16,9 @@ __device__ void plan_steps(const FusedJob& job, std::int64_t image, const InView
   plan.steps[0] =
       plan_pad_flip(draw_pad_flip(job.pad_flip, image), job.pad_flip.padding, width, fill_word(job.pad_flip.fill));
   for (int layer = 0; layer < kMostFusedLayers; ++layer) {
-    plan.steps[1 + layer] = layer < job.layers ? plan_op(job.policy.of_layer(image, layer), height, width, channels,
-                                                         fill_word(job.fill))
-                                               : PlannedStep{};
+    plan.steps[1 + layer] =
+        layer < job.layers ? plan_op(job.policy.of_layer(image, layer), height, width, channels, fill_word(job.fill))
+                           : PlannedStep{};
   }
   const CutMixDraw mixed = job.mix.probability > 0 ? draw_cutmix(job.mix, image) : CutMixDraw{};
   plan.box = mixed.box;
@@ -108,7 +108,8 @@ struct Finisher {
     store_pixel<kChannels>(stage + kChannels * k, 1, pixel);
   }
 
-  __device__ void flush(const std::uint8_t* stage, std::uint32_t first, std::uint32_t count, std::uint32_t width) const {
+  __device__ void flush(const std::uint8_t* stage, std::uint32_t first, std::uint32_t count,
+                        std::uint32_t width) const {
     if (!in_vectors) return flush_values(stage, first, count, width);
     const auto* words = reinterpret_cast<const std::uint32_t*>(stage);
     if constexpr (kPlanes) {

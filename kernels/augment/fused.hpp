@@ -12,9 +12,9 @@
 
 struct CUstream_st;
 
-// The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second asks,
-// for each pixel of the result, which pixel of the source it is and what became of its value. That needs operations that
-// either pick pixels or change values: nearest warps, and no more than kMostFusedLayers of them.
+// The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second
+// asks, for each pixel of the result, which pixel of the source it is and what became of its value. That needs
+// operations that either pick pixels or change values: nearest warps, and no more than kMostFusedLayers of them.
 namespace leaven {
 
 inline constexpr int kMostFusedLayers = 2;
