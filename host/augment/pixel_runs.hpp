@@ -103,10 +103,14 @@ struct Pixels {
     for (std::int64_t x = 0; x < pixels; ++x) copy(to + x * step(job.out), from + x * step(job.in));
   }
 
+  // Whether the bytes of the fill colour are equal.
+  [[gnu::always_inline]] static bool fills_grey(const WarpJob& job) {
+    return kChannels == 1 || (job.fill[0] == job.fill[1] && job.fill[0] == job.fill[2]);
+  }
+
   // Pixels begin .. end - 1 of an output row get the fill colour.
   [[gnu::always_inline]] static void fill(const WarpJob& job, Byte* row, std::int64_t begin, std::int64_t end) {
-    const bool grey = kChannels == 1 || (job.fill[0] == job.fill[1] && job.fill[0] == job.fill[2]);
-    if (kDense && grey && end - begin > 8) {
+    if (kDense && fills_grey(job) && end - begin > 8) {
       __builtin_memset(row + kChannels * begin, job.fill[0], static_cast<std::size_t>(kChannels * (end - begin)));
       return;
     }

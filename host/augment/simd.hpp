@@ -115,12 +115,27 @@ namespace simd {
 }
 
 #if defined(__AVX2__)
+// The kVectorBytes / 4 RGB pixels at p from the last to the first, four in the first 12 bytes of each lane.
+[[gnu::always_inline]] inline Bytes load_rgb_reversed(const std::uint8_t* p) {
+#if defined(__AVX512BW__)
+  const __m512i order = _mm512_setr_epi32(9, 10, 11, 0, 6, 7, 8, 0, 3, 4, 5, 0, 0, 1, 2, 0);
+  const __m512i lanes = _mm512_permutexvar_epi32(order, _mm512_maskz_loadu_epi32(0x0fff, p));
+  return shuffle(lanes, each_lane(_mm_setr_epi8(9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, -1, -1, -1, -1)));
+#else
+  const __m128i last = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8));  // its pixels begin at byte 4
+  const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return shuffle(_mm256_set_m128i(first, last),
+                 _mm256_setr_epi8(13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, -1, -1, -1, -1,  //
+                                  9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, -1, -1, -1, -1));
+#endif
+}
+
 [[gnu::always_inline]] inline Bytes counted32(std::int32_t first, std::int32_t step) {
   const Bytes steps = LEAVEN_SIMD(mullo_epi32)(int32(step),
 #if defined(__AVX512BW__)
                                                _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 #else
-                                                _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
+                                               _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)
 #endif
   );
   return add32(int32(first), steps);

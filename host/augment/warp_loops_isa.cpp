@@ -74,7 +74,26 @@ struct Nearest {
     P::fill(job, row, end, job.out.width);
   }
 
+  // Short rows are written in one go with their neighbours; what is inside comes over it.
+  static void shift_short_rows(const Warp& warp, const WarpJob& job) {
+    const std::int64_t row_bytes = job.out.row_stride;
+    const std::int32_t left = clamped(-warp.dx, job.out.width);
+    const std::int32_t right = clamped(job.in.width - warp.dx, job.out.width);
+    const std::int32_t top = clamped(-warp.dy, job.out.height);
+    const std::int32_t bottom = clamped(job.in.height - warp.dy, job.out.height);
+    __builtin_memset(job.out.data, job.fill[0], static_cast<std::size_t>(row_bytes * job.out.height));
+    const std::int64_t bytes = P::kBytes * (right - left);
+    if (bytes <= 0) return;
+    for (std::int32_t y = top; y < bottom; ++y) {
+      copy_bytes(out_row(job, y) + P::kBytes * left, in_row(job, y + warp.dy) + P::kBytes * (left + warp.dx), bytes);
+    }
+  }
+
   static void shift(const Warp& warp, const WarpJob& job) {
+    const std::int64_t row_bytes = job.out.width * P::step(job.out);
+    if (P::kDenseRuns && P::fills_grey(job) && job.out.row_stride == row_bytes && row_bytes <= 256) {
+      return shift_short_rows(warp, job);
+    }
     for (std::int32_t y = 0; y < job.out.height; ++y) shifted_row(job, y, y + warp.dy, warp.dx);
   }
 
@@ -231,7 +250,8 @@ void nearest(const Warp& warp, const WarpJob& job) {
 
 typedef Byte Bytes16 __attribute__((vector_size(16)));
 
-// Groups of pixels in 16 bytes, reversed by a shuffle: 16 of one byte, or 5 of three, read from one byte before them.
+// Groups of pixels in 16 bytes, reversed by a shuffle: 16 of one byte, or 5 of three, read from one byte before them
+// (those that are left by larger groups).
 template <int kChannels>
 [[gnu::always_inline]] inline std::int32_t reverse_groups(Byte* to, const Byte* end, std::int32_t pixels) {
   constexpr std::int32_t kGroup = kChannels == 1 ? 16 : 5;
@@ -239,6 +259,14 @@ template <int kChannels>
   const Bytes16 order = kChannels == 1 ? Bytes16{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}
                                        : Bytes16{13, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, 0};
   std::int32_t x = 0;
+#if defined(__AVX2__)
+  constexpr std::int32_t kAtOnce = kVectorBytes / 4;
+  if constexpr (kChannels == 3) {
+    for (; x + kAtOnce <= pixels; x += kAtOnce) {
+      simd::store_rgb(to + 3 * x, simd::load_rgb_reversed(end - 3 * (x + kAtOnce)));
+    }
+  }
+#endif
   for (; x + kGroup + kBefore <= pixels; x += kGroup) {
     Bytes16 group;
     __builtin_memcpy(&group, end - kChannels * (x + kGroup) - kBefore, 16);
