@@ -87,13 +87,17 @@ TEST(RandomOperationsCpu, ACallAllocatesNothing) {
 }
 
 #if LEAVEN_WITH_CUDA
+// `nodes`: where not null, the number of launches (and of anything else) in the graph.
 template <class Call>
-void capture_and_replay(cudaStream_t stream, const Call& call) {
+void capture_and_replay(cudaStream_t stream, const Call& call, std::size_t* nodes = nullptr) {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   ASSERT_EQ(cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal), cudaSuccess);
   call();
   ASSERT_EQ(cudaStreamEndCapture(stream, &graph), cudaSuccess);
+  if (nodes != nullptr) {
+    ASSERT_EQ(cudaGraphGetNodes(graph, nullptr, nodes), cudaSuccess);
+  }
   ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
   ASSERT_EQ(cudaGraphLaunch(executable, stream), cudaSuccess);
   ASSERT_EQ(cudaStreamSynchronize(stream), cudaSuccess);
@@ -123,6 +127,33 @@ TEST(AugmenterCuda, ACallCanBeCapturedInAGraphAndReplayed) {
     augment.gather(images, ids.cspan(), labels.cspan(), {.seed = 3}, batch, stream);
     cudaProfilerStop();
     EXPECT_TRUE(to_host(batch, stream) == expected(options, samples, {.seed = 3}));
+  }
+}
+
+// Crop, flip, RandAugment, CutMix and normalise: one launch draws, one computes.
+TEST(AugmenterCuda, TheWholePipelineIsTwoLaunches) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream stream(Backend::cuda);
+  for (const ImageShape& shape : {ImageShape{40, 28, 28, 1}, {5, 224, 224, 3}}) {
+    const Samples samples = make_samples(shape, 0, 18);
+    const AugmenterOptions options{.pad_crop = RandomPadCrop{.padding = 4},
+                                   .flip_probability = 0.5f,
+                                   .policy = RandAugmentOptions{.num_ops = 2, .magnitude = 9},
+                                   .mix = CutMixOptions{},
+                                   .normalise = kImageNet,
+                                   .output_layout = Layout::nchw};
+    const Augmenter augment(options, samples.shape);
+    const Buffer<std::uint8_t> in(samples.images, stream);
+    const Buffer<std::int64_t> ids(samples.ids, stream);
+    const Buffer<std::int32_t> labels(samples.labels, stream);
+    Augmenter::Batch batch = augment.make_batch(shape.count, stream);
+    const In images = In::nhwc(in.data(), samples.shape);
+    std::size_t nodes = 0;
+    capture_and_replay(
+        Stream(stream).cuda_handle(), [&] { augment(images, ids.cspan(), labels.cspan(), {.seed = 2}, batch, stream); },
+        &nodes);
+    EXPECT_EQ(nodes, 2u);
+    EXPECT_TRUE(to_host(batch, stream) == expected(options, samples, {.seed = 2}));
   }
 }
 
