@@ -154,9 +154,27 @@ AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::a
 // A draw is a pure function of (seed, epoch, sample id): the same sample gets the same operation in any batch, in any
 // order, on any backend.
 
+/// How often a sample has been looked at before: a number, or a counter that is read when the work runs, so that the
+/// replays of a captured CUDA graph draw anew.
+struct Epoch {
+  constexpr Epoch(std::uint32_t number = 0) : value(number) {}
+  /// `counter`: in the memory of the stream's backend, valid until the work is done.
+  static constexpr Epoch counted_by(const std::uint32_t* counter) {
+    Epoch epoch;
+    epoch.counter = counter;
+    return epoch;
+  }
+
+  std::uint32_t value = 0;
+  const std::uint32_t* counter = nullptr;
+};
+
+/// Adds one to a counter, in the order of the stream: the last thing to capture.
+void advance_epoch(std::uint32_t* counter, Stream stream);
+
 struct RandomKey {
   std::uint64_t seed = 0;
-  std::uint32_t epoch = 0;
+  Epoch epoch = 0;
 };
 
 /// What RandAugment can draw. Magnitudes as torchvision's RandAugment; reference: Cubuk et al. 2019, arXiv:1909.13719.

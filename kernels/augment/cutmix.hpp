@@ -41,7 +41,7 @@ struct CutMixDraw {
 // One call's draws and labels. Image i is sample ids[i].
 struct CutMixJob {
   std::uint64_t seed = 0;
-  std::uint32_t epoch = 0;
+  Epoch epoch = 0;
   float probability = 0;  // 0: labels are passed on, nothing is mixed
   double inverse_alpha = 1;
   double inverse_area = 1;  // 1 / (width * height)

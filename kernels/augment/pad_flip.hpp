@@ -3,8 +3,8 @@
 #include <cstdint>
 
 #include <leaven/augment.hpp>
+#include "kernels/augment/epoch.hpp"
 #include "kernels/core/annotate.hpp"
-#include "kernels/core/philox.hpp"
 
 struct CUstream_st;
 
@@ -20,7 +20,7 @@ LEAVEN_HD std::int64_t clamped_id(std::int64_t id, std::int64_t count) {
 // Output image i is sample ids[i].
 struct PadFlipJob {
   std::uint64_t seed = 0;
-  std::uint32_t epoch = 0;
+  Epoch epoch = 0;
   std::int32_t padding = 0;
   Colour fill = 0;
   float flip_probability = 0;

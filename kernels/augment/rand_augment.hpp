@@ -3,9 +3,9 @@
 #include <cstdint>
 
 #include <leaven/augment.hpp>
+#include "kernels/augment/epoch.hpp"
 #include "kernels/augment/image_op.hpp"
 #include "kernels/core/annotate.hpp"
-#include "kernels/core/philox.hpp"
 
 // RandAugment: the drawn operations, the same on host and device.
 namespace leaven {
@@ -26,8 +26,8 @@ struct RandAugmentDraw {
   std::int32_t negative;  // 0 or 1
 };
 
-LEAVEN_HD RandAugmentDraw draw_rand_augment(std::uint64_t seed, std::uint32_t epoch, std::int64_t id,
-                                            std::int32_t layer, std::int32_t list_size) {
+LEAVEN_HD RandAugmentDraw draw_rand_augment(std::uint64_t seed, const Epoch& epoch, std::int64_t id, std::int32_t layer,
+                                            std::int32_t list_size) {
   const auto slot = static_cast<std::uint32_t>(DrawSlot::rand_augment) + static_cast<std::uint32_t>(layer);
   const Philox4 words = draw(seed, epoch, static_cast<std::uint64_t>(id), slot);
   return {uniform_index(words.x, list_size), static_cast<std::int32_t>(words.y >> 31)};
@@ -41,7 +41,7 @@ struct RandAugmentSource {
       kind_bit(ImageOpKind::invert) | kind_bit(ImageOpKind::affine);  // angles are at most 30 degrees
   RandAugmentPlan plan;
   std::uint64_t seed;
-  std::uint32_t epoch;
+  Epoch epoch;
   std::int32_t layer;
   const std::int64_t* ids;
 

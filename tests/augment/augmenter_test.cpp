@@ -22,11 +22,11 @@ TEST_P(AugmenterTest, EqualsSingleOperationsInOrder) {
   RandomKey key{.seed = 0xfeedfacecafebeefu, .epoch = 0};
   for (const ImageShape& shape : shapes) {
     for (const AugmenterOptions& options : some_options()) {
-      ++key.epoch;
-      const Samples samples = make_samples(shape, (std::int64_t{1} << 40) - 5, key.epoch);
+      ++key.epoch.value;
+      const Samples samples = make_samples(shape, (std::int64_t{1} << 40) - 5, key.epoch.value);
       const Result got = run(Augmenter(options, shape), samples, key, stream());
       const Result want = expected(options, samples, key);
-      EXPECT_TRUE(got == want) << "epoch " << key.epoch << ": " << shape.height << "x" << shape.width << "x"
+      EXPECT_TRUE(got == want) << "epoch " << key.epoch.value << ": " << shape.height << "x" << shape.width << "x"
                                << shape.channels;
     }
   }

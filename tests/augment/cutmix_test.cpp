@@ -71,8 +71,8 @@ TEST_P(CutMixTest, PastesTheDrawnBoxOfThePartner) {
       for (const float probability : {1.0f, 0.5f, 0.0f}) {
         SCOPED_TRACE(testing::Message() << shape.height << "x" << shape.width << " alpha " << alpha << " probability "
                                         << probability);
-        ++key.epoch;
-        expect_definition(shape, ids_from(key.epoch, shape.count), {alpha, probability}, key, stream());
+        ++key.epoch.value;
+        expect_definition(shape, ids_from(key.epoch.value, shape.count), {alpha, probability}, key, stream());
       }
     }
   }

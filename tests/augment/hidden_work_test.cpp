@@ -33,6 +33,18 @@ TEST(AugmenterCpu, ACallAllocatesNothing) {
   EXPECT_GT(allocations.load(), 0);
 }
 
+TEST(EpochCpu, ACounterIsReadAndAdvanced) {
+  const Samples samples = make_samples({20, 28, 28, 1}, 0, 16);
+  const Augmenter augment(without_mixing(), samples.shape);
+  Augmenter::Batch batch = augment.make_batch(20, Stream::cpu());
+  std::uint32_t counter = 4;
+  advance_epoch(&counter, Stream::cpu());
+  augment(In::nhwc(samples.images.data(), samples.shape), samples.ids, samples.labels,
+          {.seed = 2, .epoch = Epoch::counted_by(&counter)}, batch, Stream::cpu());
+  EXPECT_TRUE(to_host(batch, Stream::cpu()) == expected(without_mixing(), samples, {.seed = 2, .epoch = 5}));
+  EXPECT_THROW(advance_epoch(nullptr, Stream::cpu()), InvalidArgument);
+}
+
 // The single random operations, one after the other, from images to normalised floats.
 struct SingleCalls {
   SingleCalls(const Samples& from, Stream on)
@@ -155,6 +167,45 @@ TEST(AugmenterCuda, TheWholePipelineIsTwoLaunches) {
     EXPECT_EQ(nodes, 2u);
     EXPECT_TRUE(to_host(batch, stream) == expected(options, samples, {.seed = 2}));
   }
+}
+
+// With a counter in device memory, each replay of one graph is another epoch.
+TEST(AugmenterCuda, AThousandReplaysDrawAnewAsAThousandCalls) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream owned(Backend::cuda);
+  const Stream stream = owned;
+  const Samples samples = make_samples({3, 8, 8, 3}, 0, 19);
+  const AugmenterOptions options{.pad_crop = RandomPadCrop{.padding = 2},
+                                 .flip_probability = 0.5f,
+                                 .policy = kPolicy,
+                                 .mix = CutMixOptions{},
+                                 .normalise = kImageNet};
+  const Augmenter augment(options, samples.shape);
+  const Buffer<std::uint8_t> in(samples.images, stream);
+  const Buffer<std::int64_t> ids(samples.ids, stream);
+  const Buffer<std::int32_t> labels(samples.labels, stream);
+  const Buffer<std::uint32_t> counter(std::vector<std::uint32_t>{7}, stream);
+  Augmenter::Batch batch = augment.make_batch(3, stream);
+  const In images = In::nhwc(in.data(), samples.shape);
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaStreamBeginCapture(stream.cuda_handle(), cudaStreamCaptureModeGlobal), cudaSuccess);
+  augment(images, ids.cspan(), labels.cspan(), {.seed = 2, .epoch = Epoch::counted_by(counter.data())}, batch, stream);
+  advance_epoch(counter.data(), stream);
+  ASSERT_EQ(cudaStreamEndCapture(stream.cuda_handle(), &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+  Result before;
+  for (std::uint32_t replay = 0; replay < 1000; ++replay) {
+    ASSERT_EQ(cudaGraphLaunch(executable, stream.cuda_handle()), cudaSuccess);
+    const Result replayed = to_host(batch, stream);
+    augment(images, ids.cspan(), labels.cspan(), {.seed = 2, .epoch = 7 + replay}, batch, stream);
+    ASSERT_TRUE(replayed == to_host(batch, stream)) << "replay " << replay;
+    ASSERT_FALSE(replayed == before) << "replay " << replay;
+    before = replayed;
+  }
+  EXPECT_EQ(counter.to_host(stream)[0], 1007u);
+  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
 }
 
 TEST(RandomOperationsCuda, ACallCanBeCapturedInAGraphAndReplayed) {

@@ -30,7 +30,7 @@ inline std::vector<std::int64_t> ids_from(std::int64_t first, std::int64_t count
 }
 
 inline Philox4 words(RandomKey key, std::int64_t id, std::uint32_t slot) {
-  return draw(key.seed, key.epoch, static_cast<std::uint64_t>(id), slot);
+  return draw(key.seed, key.epoch.value, static_cast<std::uint64_t>(id), slot);
 }
 inline std::int64_t place(std::uint32_t word, std::int64_t positions) {
   return static_cast<std::int64_t>(word * static_cast<std::uint64_t>(positions) / 4294967296u);
