@@ -136,7 +136,7 @@ void run_fused(const Job& job, const In& in, Augmenter::Batch& out, Stream strea
                          .fill = job.policy_warp.fill,
                          .mix = job.mix,
                          .scale_shift = job.scale_shift};
-    augment_fused_cuda(in, fused, reinterpret_cast<ImagePlan*>(out.workspace.data()),
+    augment_fused_cuda(in, fused, out.workspace.data(),
                        ImageView<float>::packed(out.images.data(), job.shape, job.layout), stream.cuda_handle());
   }
 }
@@ -173,7 +173,7 @@ void check_shape(const ImageShape& image) {
 std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
                              std::int64_t pairs, Backend backend) {
   if (backend == Backend::cuda && is_fused(options, image)) {
-    return capacity * static_cast<std::int64_t>(sizeof(ImagePlan));
+    return capacity * kFusedBytes;
   }
   const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
   return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));

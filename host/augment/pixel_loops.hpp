@@ -31,6 +31,14 @@ struct PixelLoops {
   std::uint64_t (*sum)(const std::uint8_t* in, std::int64_t step, std::int64_t count);
   std::uint64_t (*luma_sum)(const RgbRun& in, std::int64_t count);
   void (*color)(float factor, const RgbRun& in, const RgbOutput& out, std::int64_t count);
+  // Adds to counts[256].
+  void (*count)(const std::uint8_t* in, std::int64_t step, std::int64_t count, std::uint32_t* counts);
+  // out[i] = table[in[i]].
+  void (*look_up)(const std::uint8_t* table, const std::uint8_t* in, std::int64_t in_step, std::uint8_t* out,
+                  std::int64_t out_step, std::int64_t count);
+  // `count` values of a row with the rows above and below; neighbours in the row lie `distance` apart.
+  void (*sharpen)(float factor, const std::uint8_t* const rows[3], std::int64_t distance, std::int64_t in_step,
+                  std::uint8_t* out, std::int64_t out_step, std::int64_t count);
 };
 
 LEAVEN_DECLARE_ISA_TABLE(PixelLoops, pixel_loops)

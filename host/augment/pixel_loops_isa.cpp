@@ -171,6 +171,7 @@ void map_values(const PixelMap& map, const Byte* in, Byte* out, std::int64_t cou
   switch (map.kind) {
     case PixelMap::Kind::mask: return map_run<PixelMap::Kind::mask>(map, in, out, count);
     case PixelMap::Kind::solarize: return map_run<PixelMap::Kind::solarize>(map, in, out, count);
+    case PixelMap::Kind::add_below: return map_run<PixelMap::Kind::add_below>(map, in, out, count);
     case PixelMap::Kind::offset: return map_run<PixelMap::Kind::offset>(map, in, out, count);
     case PixelMap::Kind::blend:
       if (fits_int32(map.factor)) return blend_run(map, in, out, count);
@@ -234,8 +235,52 @@ void color(float factor, const RgbRun& in, const RgbOutput& out, std::int64_t co
   color_planes<0>(factor, in, out, count);
 }
 
+// Four histograms: equal values that follow each other do not wait for one another.
+void count_values(const Byte* in, std::int64_t step, std::int64_t count, std::uint32_t* counts) {
+  std::uint32_t parts[4][256] = {};
+  std::int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    ++parts[0][in[i * step]];
+    ++parts[1][in[(i + 1) * step]];
+    ++parts[2][in[(i + 2) * step]];
+    ++parts[3][in[(i + 3) * step]];
+  }
+  for (; i < count; ++i) ++parts[0][in[i * step]];
+  for (int v = 0; v < 256; ++v) counts[v] += parts[0][v] + parts[1][v] + parts[2][v] + parts[3][v];
+}
+
+void look_up(const Byte* table, const Byte* in, std::int64_t in_step, Byte* out, std::int64_t out_step,
+             std::int64_t count) {
+#pragma GCC unroll 8
+  for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = table[in[i * in_step]];
+}
+
+template <bool kDense>
+void sharpen_values(float factor, const Byte* const rows[3], std::int64_t distance, std::int64_t in_step, Byte* out,
+                    std::int64_t out_step, std::int64_t count) {
+  const Byte* __restrict above = rows[0];
+  const Byte* __restrict row = rows[1];
+  const Byte* __restrict below = rows[2];
+  Byte* __restrict to = out;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t at = kDense ? i : i * in_step;
+    const auto three = [&](const Byte* p) { return p[at - distance] + p[at] + p[at + distance]; };
+    const std::int32_t value = row[at];
+    const std::int32_t base = smoothed(three(above) + three(row) + three(below) + 4 * value);
+    to[kDense ? i : i * out_step] =
+        static_cast<Byte>(blend(static_cast<float>(base), static_cast<float>(value - base), factor));
+  }
+}
+
+void sharpen(float factor, const Byte* const rows[3], std::int64_t distance, std::int64_t in_step, Byte* out,
+             std::int64_t out_step, std::int64_t count) {
+  if (in_step == 1 && out_step == 1) return sharpen_values<true>(factor, rows, distance, 1, out, 1, count);
+  sharpen_values<false>(factor, rows, distance, in_step, out, out_step, count);
+}
+
 }  // namespace
 
-extern const PixelLoops pixel_loops{map_values, map_strided, sum_values, luma_sum, color};
+extern const PixelLoops pixel_loops{map_values, map_strided,  sum_values, luma_sum,
+                                    color,      count_values, look_up,    sharpen};
 
 }  // namespace leaven::LEAVEN_ISA

@@ -97,9 +97,39 @@ void solarize(In in, PerImage<float> threshold, Out out, Stream stream) {
   run_map("solarize", FactorSource<ImageOpKind::solarize>{threshold}, threshold, in, out, stream);
 }
 
+void solarize_add(In in, PerImage<std::int32_t> addend, std::int32_t threshold, Out out, Stream stream) {
+  check_pixel_operation("solarize_add", in, out);
+  check_values("solarize_add", "addend", addend, in.count, [](std::int32_t value) {
+    check(value >= 0 && value <= 255, "solarize_add: addend is {}, expected 0 to 255", value);
+  });
+  check(threshold >= 0 && threshold <= 256, "solarize_add: threshold is {}, expected 0 to 256", threshold);
+  run_map("solarize_add", SolarizeAddSource{addend, threshold}, addend, in, out, stream);
+}
+
+void grey(In in, Out out, Stream stream) {
+  check_pixel_operation("grey", in, out);
+  run_uniform("grey", FactorSource<ImageOpKind::color>{0.0f}, in, out, stream);
+}
+
+void autocontrast(In in, Out out, Stream stream) {
+  check_pixel_operation("autocontrast", in, out);
+  run_image_ops("autocontrast", PlainSource<ImageOpKind::autocontrast>{}, in, {}, out, stream);
+}
+
+void equalize(In in, Out out, Stream stream) {
+  check_pixel_operation("equalize", in, out);
+  run_image_ops("equalize", PlainSource<ImageOpKind::equalize>{}, in, {}, out, stream);
+}
+
+void sharpness(In in, PerImage<float> factor, Out out, Stream stream) {
+  check_move("sharpness", in, out);
+  check_factor("sharpness", factor, in.count);
+  run_image_ops("sharpness", FactorSource<ImageOpKind::sharpness>{factor}, in, {}, out, stream);
+}
+
 void invert(In in, Out out, Stream stream) {
   check_pixel_operation("invert", in, out);
-  run_uniform("invert", InvertSource{}, in, out, stream);
+  run_uniform("invert", PlainSource<ImageOpKind::invert>{}, in, out, stream);
 }
 
 }  // namespace leaven

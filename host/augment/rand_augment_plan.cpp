@@ -39,14 +39,17 @@ ImageOp resolve(AugmentOp op, double magnitude, ImageSize size) {
     case AugmentOp::brightness: return enhance(ImageOpKind::brightness);
     case AugmentOp::color: return enhance(ImageOpKind::color);
     case AugmentOp::contrast: return enhance(ImageOpKind::contrast);
+    case AugmentOp::sharpness: return enhance(ImageOpKind::sharpness);
     case AugmentOp::posterize: return posterize_op(static_cast<std::int32_t>(magnitude));
     case AugmentOp::solarize: return value_op(ImageOpKind::solarize, static_cast<float>(magnitude));
+    case AugmentOp::autocontrast: return value_op(ImageOpKind::autocontrast, 0);
+    case AugmentOp::equalize: return value_op(ImageOpKind::equalize, 0);
     case AugmentOp::invert: return value_op(ImageOpKind::invert, 0);
   }
   return {};
 }
 
-bool is_signed(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::contrast; }
+bool is_signed(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::sharpness; }
 
 bool is_known(AugmentOp op) { return op >= AugmentOp::identity && op <= AugmentOp::invert; }
 
@@ -65,8 +68,8 @@ OpList::OpList(std::span<const AugmentOp> ops) : size_(static_cast<std::int32_t>
 
 OpList rand_augment_ops() {
   using enum AugmentOp;
-  return {identity,   shear_x, shear_y,  translate_x, translate_y, rotate,
-          brightness, color,   contrast, posterize,   solarize};
+  return {identity, shear_x,  shear_y,   translate_x, translate_y, rotate,       brightness,
+          color,    contrast, sharpness, posterize,   solarize,    autocontrast, equalize};
 }
 
 void check_rand_augment(const char* function, const RandAugmentOptions& options) {
@@ -87,10 +90,13 @@ double rand_augment_magnitude(AugmentOp op, const RandAugmentOptions& options, I
     case AugmentOp::rotate: return strength(0, 30);
     case AugmentOp::brightness:
     case AugmentOp::color:
-    case AugmentOp::contrast: return strength(0, 0.9);
+    case AugmentOp::contrast:
+    case AugmentOp::sharpness: return strength(0, 0.9);
     case AugmentOp::posterize: return posterize_bits(options.bins, options.magnitude);
     case AugmentOp::solarize: return strength(255, 0);
     case AugmentOp::identity:
+    case AugmentOp::autocontrast:
+    case AugmentOp::equalize:
     case AugmentOp::invert: break;
   }
   return 0;

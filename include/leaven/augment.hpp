@@ -63,6 +63,24 @@ void posterize(ImageView<const std::uint8_t> in, PerImage<std::int32_t> bits, Im
 /// 255 - v where v >= threshold. A threshold in device memory that is NaN inverts everything.
 void solarize(ImageView<const std::uint8_t> in, PerImage<float> threshold, ImageView<std::uint8_t> out, Stream stream);
 
+/// v + addend where v < threshold (at most 255), else v: timm's SolarizeAdd. addend 0 to 255, threshold 0 to 256;
+/// addends in device memory are clamped.
+void solarize_add(ImageView<const std::uint8_t> in, PerImage<std::int32_t> addend, std::int32_t threshold,
+                  ImageView<std::uint8_t> out, Stream stream);
+
+/// Pillow's luma, (19595 R + 38470 G + 7471 B + 32768) >> 16, in every channel. One channel: a copy.
+void grey(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
+
+/// Pillow's autocontrast: each channel's values stretched so that they reach 0 and 255. A channel of one value stays.
+void autocontrast(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
+
+/// Pillow's equalize: each channel's histogram made flat.
+void equalize(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
+
+/// Pillow's Sharpness: blend(smooth, v, factor), smooth the mean of 3x3 pixels with weights 1, in the middle 5; pixels
+/// at the border stay. `out` must not overlap `in`. Of factors in device memory, NaN gives black inside the border.
+void sharpness(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<std::uint8_t> out, Stream stream);
+
 /// 255 - v.
 void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
 
@@ -188,9 +206,12 @@ enum class AugmentOp : std::int32_t {
   brightness,
   color,
   contrast,
+  sharpness,
   posterize,
   solarize,
-  invert
+  autocontrast,
+  equalize,
+  invert  ///< not in torchvision's list
 };
 
 /// A list of at most 16 operations, drawn from uniformly; one may stand in it several times.
@@ -209,7 +230,7 @@ class OpList {
   std::int32_t size_ = 0;
 };
 
-/// Every operation of torchvision's list that Leaven has.
+/// torchvision's list: all of them but invert.
 OpList rand_augment_ops();
 
 struct RandAugmentOptions {

@@ -25,71 +25,110 @@ __device__ void plan_steps(const FusedJob& job, std::int64_t image, const InView
   write_labels(job.mix, image, mixed);
 }
 
-// The rounded mean luma of what kSteps steps make of the image, in every thread of the block.
-template <int kSteps, int kChannels>
-__device__ std::int32_t mean_of(const ImagePlan& plan, const InView& in, std::uint64_t* warp_sums) {
+// What the threads of a block that plans an image share.
+struct Planner {
+  ImagePlan plan;
+  StepTables tables;
+  ImageOpKind kinds[kMostSteps];  // of the policy's operations
+  ChannelTables channels;
+  std::uint64_t warp_sums[kPlanThreads / 32];
+};
+
+// Calls body(pixel word) for this thread's share of what kSteps steps make of the image.
+template <int kSteps, int kChannels, int kCount, class Body>
+__device__ __forceinline__ void for_each_pixel(const Planner& planner, const InView& in, const Body& body) {
   const auto width = static_cast<std::uint32_t>(in.width);
   const std::uint32_t pixels = width * static_cast<std::uint32_t>(in.height);
-  std::uint64_t sum = 0;
+  Cursor at(threadIdx.x, width);
+  const Cursor::Step step = at.step_of(blockDim.x);
 #pragma unroll 1
-  for (std::uint32_t first = threadIdx.x; first < pixels; first += kAtOnce * blockDim.x) {
-    Pixels p;
+  for (std::uint32_t first = threadIdx.x; first < pixels; first += kCount * blockDim.x) {
+    Pixels<kCount> p;
     std::uint32_t wanted = 0;
 #pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) {
-      const std::uint32_t pixel = first + i * blockDim.x;
-      wanted |= (pixel < pixels ? 1u : 0u) << i;
-      p.y[i] = static_cast<std::int32_t>(pixel / width);
-      p.x[i] = static_cast<std::int32_t>(pixel) - p.y[i] * static_cast<std::int32_t>(width);
+    for (int i = 0; i < kCount; ++i, at.advance(step)) {
+      wanted |= (first + i * blockDim.x < pixels ? 1u : 0u) << i;
+      p.x[i] = static_cast<std::int32_t>(at.x);
+      p.y[i] = static_cast<std::int32_t>(at.y);
     }
-    evaluate<kSteps, kChannels>(plan, in, wanted, p);
+    evaluate<kSteps, kChannels>({planner.plan, planner.tables}, in, wanted, p);
 #pragma unroll
-    for (int i = 0; i < kAtOnce; ++i) {
-      const std::uint32_t value = kChannels == 1 ? p.value[i] & 255 : luma_times_65536(p.value[i]) >> 16;
-      sum += (wanted >> i & 1) != 0 ? value : 0;
+    for (int i = 0; i < kCount; ++i) {
+      if ((wanted >> i & 1) != 0) body(p.value[i]);
     }
   }
-  for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(~0u, sum, step);
-  if (lane_id() == 0) warp_sums[warp_id()] = sum;
-  __syncthreads();
-  std::uint64_t total = 0;
-  for (unsigned w = 0; w < blockDim.x / 32; ++w) total += warp_sums[w];
-  return rounded_mean(total, pixels);
 }
 
+// The mean or the tables that step kStep needs of what the steps before it make.
 template <int kStep, int kChannels>
-__device__ void complete_step(const InView& in, ImagePlan& plan, const bool* needs_mean, std::uint64_t* warp_sums) {
-  if (!needs_mean[kStep]) return;
-  const std::int32_t mean = mean_of<kStep, kChannels>(plan, in, warp_sums);
+__device__ void complete_step(const InView& in, Planner& planner) {
+  const ImageOpKind kind = planner.kinds[kStep];
+  const bool tables = kind == ImageOpKind::autocontrast || kind == ImageOpKind::equalize;
+  if (!tables && kind != ImageOpKind::contrast) return;
+  if (tables) clear_counts(planner.channels);
+  std::uint64_t sum = 0;
+  const auto look = [&](std::uint32_t pixel) {
+    if (tables) return count_pixel<kChannels>(planner.channels, pixel);
+    sum += kChannels == 1 ? pixel & 255 : luma_times_65536(pixel) >> 16;
+  };
+  if (sharpens(planner.plan, kStep)) {
+    for_each_pixel<kStep, kChannels, 1>(planner, in, look);
+  } else {
+    for_each_pixel<kStep, kChannels, kAtOnce>(planner, in, look);
+  }
+  if (tables) {
+    make_tables<kChannels>(kind, planner.channels);
+    for (unsigned i = threadIdx.x; i < 3 * 256; i += blockDim.x) {
+      (&planner.tables.values[kStep - 1][0][0])[i] = (&planner.channels.values[0][0])[i];
+    }
+    return __syncthreads();
+  }
+  for (int lanes = 16; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
+  if (lane_id() == 0) planner.warp_sums[warp_id()] = sum;
   __syncthreads();
-  if (threadIdx.x == 0) plan.steps[kStep].map.base = static_cast<float>(mean);
+  if (threadIdx.x == 0) {
+    std::uint64_t total = 0;
+    for (unsigned w = 0; w < blockDim.x / 32; ++w) total += planner.warp_sums[w];
+    const auto pixels = static_cast<std::uint64_t>(in.height * in.width);
+    planner.plan.steps[kStep].map.base = static_cast<float>(rounded_mean(total, pixels));
+  }
   __syncthreads();
 }
 
-// What: draws what happens to each image, with the means that contrast needs, and writes the labels.
-// Who: a block has an image; thread 0 draws, all add up.
-// Traffic: writes one plan; reads the image once for each contrast.
+template <class T>
+__device__ __forceinline__ void copy_words(const T& from, T& to) {
+  for (unsigned w = threadIdx.x; w < sizeof(T) / 4; w += blockDim.x) {
+    reinterpret_cast<std::uint32_t*>(&to)[w] = reinterpret_cast<const std::uint32_t*>(&from)[w];
+  }
+}
+
+__device__ __forceinline__ bool has_tables(const ImagePlan& plan) {
+  bool found = false;
+  for (int s = 1; s < kMostSteps; ++s) found |= plan.steps[s].kind == PlannedStep::Kind::table;
+  return found;
+}
+
+// What: draws what happens to each image, with the means and tables that operations need, and writes the labels.
+// Who: a block has an image; thread 0 draws, all count and add up.
+// Traffic: writes one plan; reads the image once for each operation that looks at all of it.
 // Limits: see fused.hpp.
 template <int kChannels>
-__global__ void __launch_bounds__(kPlanThreads) plan_images_kernel(InView in, FusedJob job, ImagePlan* plans) {
-  __shared__ ImagePlan plan;
-  __shared__ bool needs_mean[kMostSteps];
-  __shared__ std::uint64_t warp_sums[kPlanThreads / 32];
+__global__ void __launch_bounds__(kPlanThreads)
+    plan_images_kernel(InView in, FusedJob job, ImagePlan* plans, StepTables* tables) {
+  __shared__ Planner planner;
   for (std::int64_t image = blockIdx.x; image < job.mix.count; image += gridDim.x) {
     __syncthreads();  // nobody still copies the plan of the image before
     if (threadIdx.x == 0) {
-      plan_steps(job, image, in, plan);
+      plan_steps(job, image, in, planner.plan);
       for (int layer = 0; layer < kMostFusedLayers; ++layer) {
-        needs_mean[1 + layer] = layer < job.layers && job.policy.of_layer(image, layer).kind == ImageOpKind::contrast;
+        planner.kinds[1 + layer] = layer < job.layers ? job.policy.of_layer(image, layer).kind : ImageOpKind::copy;
       }
     }
     __syncthreads();
-    complete_step<1, kChannels>(in, plan, needs_mean, warp_sums);
-    complete_step<2, kChannels>(in, plan, needs_mean, warp_sums);
-    const auto* words = reinterpret_cast<const std::uint32_t*>(&plan);
-    for (unsigned w = threadIdx.x; w < sizeof(ImagePlan) / 4; w += blockDim.x) {
-      reinterpret_cast<std::uint32_t*>(plans + image)[w] = words[w];
-    }
+    complete_step<1, kChannels>(in, planner);
+    complete_step<2, kChannels>(in, planner);
+    copy_words(planner.plan, plans[image]);
+    if (has_tables(planner.plan)) copy_words(planner.tables, tables[image]);
   }
 }
 static_assert(kMostSteps == 3);
@@ -151,21 +190,61 @@ struct Finisher {
   }
 };
 
+// The image's plan and its partner's.
+struct BothPlans {
+  ImagePlan plans[2];
+  StepTables tables[2];
+
+  __device__ PlanView operator[](int i) const { return {plans[i], tables[i]}; }
+};
+
+template <bool kMixes>
+__device__ __forceinline__ void load_plans(BothPlans& both, const ImagePlan* plans, const StepTables* tables,
+                                           std::int64_t image, std::int64_t count) {
+  const std::int64_t partner = partner_of(image, count);
+  __syncthreads();  // nobody still reads the plans of the image before
+  copy_words(plans[image], both.plans[0]);
+  if (kMixes) copy_words(plans[partner], both.plans[1]);
+  __syncthreads();
+  if (has_tables(both.plans[0])) copy_words(tables[image], both.tables[0]);
+  if (kMixes && has_tables(both.plans[1])) copy_words(tables[partner], both.tables[1]);
+  __syncthreads();
+}
+
 // The own pixels, or the partner's where the box is.
-template <int kChannels, bool kMixes>
-__device__ __forceinline__ void augment_pixels(const ImagePlan* both, const InView& in, std::uint32_t wanted,
-                                               Pixels& p) {
+template <int kChannels, bool kMixes, int kCount>
+__device__ __forceinline__ void augment_pixels(const BothPlans& both, const InView& in, std::uint32_t wanted,
+                                               Pixels<kCount>& p) {
   if constexpr (!kMixes) return evaluate<kMostSteps, kChannels>(both[0], in, wanted, p);
-  const BoxPx& box = both[0].box;
+  const BoxPx& box = both.plans[0].box;
   std::uint32_t inside = 0;
 #pragma unroll
-  for (int i = 0; i < kAtOnce; ++i) inside |= (box.has(p.x[i], p.y[i]) ? 1u : 0u) << i;
-  Pixels other = p;
+  for (int i = 0; i < kCount; ++i) inside |= (box.has(p.x[i], p.y[i]) ? 1u : 0u) << i;
+  Pixels<kCount> other = p;
   if (__any_sync(~0u, (wanted & ~inside) != 0)) evaluate<kMostSteps, kChannels>(both[0], in, wanted & ~inside, p);
   if (!__any_sync(~0u, (wanted & inside) != 0)) return;
   evaluate<kMostSteps, kChannels>(both[1], in, wanted & inside, other);
 #pragma unroll
-  for (int i = 0; i < kAtOnce; ++i) p.value[i] = (inside >> i & 1) != 0 ? other.value[i] : p.value[i];
+  for (int i = 0; i < kCount; ++i) p.value[i] = (inside >> i & 1) != 0 ? other.value[i] : p.value[i];
+}
+
+// Pixels first, first + 32, ... of a warp's turn of `turn` pixels, kCount of them, into the stage.
+template <int kChannels, bool kMixes, int kCount, class Finisher>
+__device__ __forceinline__ void stage_pixels(const BothPlans& both, const InView& in, const Finisher& finisher,
+                                             std::uint32_t first, std::uint32_t turn, Cursor& at, Cursor::Step by_32,
+                                             std::uint8_t* stage) {
+  Pixels<kCount> p;
+  std::uint32_t wanted = 0;
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) {
+    wanted |= (first + 32 * i < turn ? 1u : 0u) << i;
+    p.x[i] = static_cast<std::int32_t>(at.x);
+    p.y[i] = static_cast<std::int32_t>(at.y);
+    at.advance(by_32);
+  }
+  augment_pixels<kChannels, kMixes>(both, in, wanted, p);
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) finisher.put(stage, first + 32 * i, p.value[i]);
 }
 
 // What: the augmented, mixed and normalised images, from the source and the plans.
@@ -174,22 +253,17 @@ __device__ __forceinline__ void augment_pixels(const ImagePlan* both, const InVi
 // in 16-byte vectors.
 // Limits: see fused.hpp; any strides of the source.
 template <int kChannels, Layout kLayout, bool kMixes>
-__global__ void __launch_bounds__(kMostThreads)
-    augment_images_kernel(InView in, const ImagePlan* plans, std::int64_t count, Normalise normalise,
-                          ImageView<float> out, bool in_vectors) {
-  __shared__ ImagePlan both[2];  // the image's and its partner's
+__global__ void __launch_bounds__(kMostThreads, 2)
+    augment_images_kernel(InView in, const ImagePlan* plans, const StepTables* tables, std::int64_t count,
+                          Normalise normalise, ImageView<float> out, bool in_vectors) {
+  __shared__ BothPlans both;
   __shared__ uint4 stages[kMostWarps * kWarpPixels * kChannels / 16];
   const std::uint32_t pixels = static_cast<std::uint32_t>(in.height) * static_cast<std::uint32_t>(in.width);
   const auto width = static_cast<std::uint32_t>(in.width);
   auto* stage = reinterpret_cast<std::uint8_t*>(stages) + warp_id() * (kWarpPixels * kChannels);
   for (std::int64_t image = blockIdx.x; image < count; image += gridDim.x) {
-    __syncthreads();  // nobody still reads the plans of the image before
-    for (unsigned w = threadIdx.x; w < (kMixes ? 2 : 1) * sizeof(ImagePlan) / 4; w += blockDim.x) {
-      const std::int64_t of = w < sizeof(ImagePlan) / 4 ? image : partner_of(image, count);
-      const unsigned at = w < sizeof(ImagePlan) / 4 ? w : w - sizeof(ImagePlan) / 4;
-      reinterpret_cast<std::uint32_t*>(both)[w] = reinterpret_cast<const std::uint32_t*>(plans + of)[at];
-    }
-    __syncthreads();
+    load_plans<kMixes>(both, plans, tables, image, count);
+    const bool sharp = sharpens(both.plans[0], kMostSteps) || (kMixes && sharpens(both.plans[1], kMostSteps));
     ImageView<float> to = out;
     to.data += image * out.image_stride;
     const Finisher<kChannels, kLayout> finisher{normalise, to, in_vectors};
@@ -201,18 +275,14 @@ __global__ void __launch_bounds__(kMostThreads)
 #pragma unroll 1
     for (; first < pixels; first += stride) {
       const std::uint32_t turn = pixels - first < kWarpPixels ? pixels - first : kWarpPixels;
-      Pixels p;
-      std::uint32_t wanted = 0;
-#pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) {
-        wanted |= (32 * i + lane_id() < turn ? 1u : 0u) << i;
-        p.x[i] = static_cast<std::int32_t>(at.x);
-        p.y[i] = static_cast<std::int32_t>(at.y);
-        at.advance(by_32);
+      if (!sharp) {
+        stage_pixels<kChannels, kMixes, kAtOnce>(both, in, finisher, lane_id(), turn, at, by_32, stage);
+      } else {
+#pragma unroll 1
+        for (std::uint32_t k = lane_id(); k < kWarpPixels; k += 32) {
+          stage_pixels<kChannels, kMixes, 1>(both, in, finisher, k, turn, at, by_32, stage);
+        }
       }
-      augment_pixels<kChannels, kMixes>(both, in, wanted, p);
-#pragma unroll
-      for (int i = 0; i < kAtOnce; ++i) finisher.put(stage, 32 * i + lane_id(), p.value[i]);
       __syncwarp();
       finisher.flush(stage, first, turn, width);
       __syncwarp();
@@ -223,8 +293,8 @@ __global__ void __launch_bounds__(kMostThreads)
 static_assert(kWarpPixels == 32 * kAtOnce);
 
 template <int kChannels, Layout kLayout>
-void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plans, const ImageView<float>& out,
-                    cudaStream_t stream) {
+void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plans, const StepTables* tables,
+                    const ImageView<float>& out, cudaStream_t stream) {
   constexpr std::int64_t kPartPixels = 4096;
   const std::int64_t pixels = in.height * in.width;
   const std::int64_t warps = (pixels + kWarpPixels - 1) / kWarpPixels;
@@ -233,22 +303,24 @@ void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plan
   const bool in_vectors = out.is_packed(kLayout) && pixels % 4 == 0 && is_aligned(out.data, 16);
   const auto kernel = job.mix.probability > 0 ? augment_images_kernel<kChannels, kLayout, true>
                                               : augment_images_kernel<kChannels, kLayout, false>;
-  launch("Augmenter", kernel, grid, dim3(threads), 0, stream, in, plans, job.mix.count, Normalise{job.scale_shift}, out,
-         in_vectors);
+  launch("Augmenter", kernel, grid, dim3(threads), 0, stream, in, plans, tables, job.mix.count,
+         Normalise{job.scale_shift}, out, in_vectors);
 }
 
 }  // namespace
 }  // namespace cuda
 
-void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, ImagePlan* plans, ImageView<float> out,
-                        CUstream_st* stream) {
+void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace,
+                        ImageView<float> out, CUstream_st* stream) {
   const bool grey = in.channels == 1;
+  auto* plans = reinterpret_cast<ImagePlan*>(workspace);
+  auto* tables = reinterpret_cast<StepTables*>(plans + job.mix.count);
   const auto plan = grey ? cuda::plan_images_kernel<1> : cuda::plan_images_kernel<3>;
   cuda::launch("Augmenter", plan, dim3(cuda::grid_for(job.mix.count, 1)), dim3(cuda::kPlanThreads), 0, stream, in, job,
-               plans);
-  if (grey) return cuda::launch_augment<1, Layout::nhwc>(in, job, plans, out, stream);
-  if (out.is_packed(Layout::nhwc)) return cuda::launch_augment<3, Layout::nhwc>(in, job, plans, out, stream);
-  cuda::launch_augment<3, Layout::nchw>(in, job, plans, out, stream);
+               plans, tables);
+  if (grey) return cuda::launch_augment<1, Layout::nhwc>(in, job, plans, tables, out, stream);
+  if (out.is_packed(Layout::nhwc)) return cuda::launch_augment<3, Layout::nhwc>(in, job, plans, tables, out, stream);
+  cuda::launch_augment<3, Layout::nchw>(in, job, plans, tables, out, stream);
 }
 
 }  // namespace leaven

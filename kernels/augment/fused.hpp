@@ -14,20 +14,26 @@ struct CUstream_st;
 
 // The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second
 // asks, for each pixel of the result, which pixel of the source it is and what became of its value. That needs
-// operations that either pick pixels or change values: nearest warps, and no more than kMostFusedLayers of them.
+// operations that pick pixels, change values or look at few neighbours: nearest warps, and no more than
+// kMostFusedLayers of them.
 namespace leaven {
 
 inline constexpr int kMostFusedLayers = 2;
 inline constexpr int kMostSteps = 1 + kMostFusedLayers;  // the crop with its flip, then the policy's layers
 
 struct PlannedStep {
-  enum class Kind : std::int32_t { copy, pick, map, color };
+  enum class Kind : std::int32_t { copy, pick, map, color, table, sharpen };
   Kind kind = Kind::copy;
   // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
   // bits, and `fill` (a pixel word) where that lies outside.
   std::uint32_t fill = 0;
   std::int32_t a[6] = {65536, 0, 0, 0, 65536, 0};
-  PixelMap map{};  // map; color: its factor
+  PixelMap map{};  // map; color, sharpen: the factor
+};
+
+// Of each of the policy's layers, where it is a table: per channel.
+struct StepTables {
+  std::uint8_t values[kMostFusedLayers][3][256];
 };
 
 struct ImagePlan {
@@ -36,6 +42,8 @@ struct ImagePlan {
   BoxPx box{};              // of the partner's pixels
 };
 static_assert(sizeof(ImagePlan) % 8 == 0);
+
+inline constexpr std::int64_t kFusedBytes = sizeof(ImagePlan) + sizeof(StepTables);  // of the workspace, per image
 
 // 16.16 for a whole number of pixels; what is far outside stays outside of images below 32768 pixels.
 LEAVEN_HD std::int32_t whole_16_16(std::int64_t pixels) {
@@ -84,7 +92,7 @@ LEAVEN_HD PlannedStep plan_warp(const Warp& warp, std::uint32_t fill) {
   return step;
 }
 
-// `op`: one that is_fusable. The mean that contrast needs is not known yet.
+// `op`: one that is_fusable. The mean that contrast needs is not known yet, nor are tables.
 LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32_t width, std::int32_t channels,
                               std::uint32_t fill) {
   PlannedStep step;
@@ -102,6 +110,12 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
       step.kind = channels == 3 ? PlannedStep::Kind::color : PlannedStep::Kind::copy;
       step.map.factor = op.value;
       return step;
+    case ImageOpKind::sharpness:
+      step.kind = PlannedStep::Kind::sharpen;
+      step.map.factor = op.value;
+      return step;
+    case ImageOpKind::autocontrast:
+    case ImageOpKind::equalize: step.kind = PlannedStep::Kind::table; return step;
     default:
       step.kind = PlannedStep::Kind::map;
       step.map = pixel_map(op, 0);
@@ -119,8 +133,8 @@ struct FusedJob {
   ScaleShift scale_shift;
 };
 
-// `plans`: one for each image of `out`.
-void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, ImagePlan* plans, ImageView<float> out,
-                        CUstream_st* stream);
+// `workspace`: kFusedBytes for each image of `out`, 8-byte aligned.
+void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace,
+                        ImageView<float> out, CUstream_st* stream);
 
 }  // namespace leaven

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <leaven/augment.hpp>
 #include "kernels/augment/color.cuh"
+#include "kernels/augment/histogram.cuh"
 #include "kernels/augment/image_op.hpp"
 #include "kernels/augment/image_ops_cuda.hpp"
 #include "kernels/augment/pixel.cuh"
@@ -12,24 +14,28 @@
 
 namespace leaven::cuda {
 
-inline constexpr std::uint32_t kMapKinds = kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) |
-                                           kind_bit(ImageOpKind::brightness_offset) | kind_bit(ImageOpKind::contrast) |
-                                           kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) |
-                                           kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kMapKinds =
+    kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) | kind_bit(ImageOpKind::brightness_offset) |
+    kind_bit(ImageOpKind::contrast) | kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) |
+    kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::solarize_add) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kTableKinds = kind_bit(ImageOpKind::autocontrast) | kind_bit(ImageOpKind::equalize);
 inline constexpr std::uint32_t kTurnKinds = kind_bit(ImageOpKind::flip_left_right) |
                                             kind_bit(ImageOpKind::flip_top_bottom) | kind_bit(ImageOpKind::flip_both) |
                                             kind_bit(ImageOpKind::rotate_90) | kind_bit(ImageOpKind::rotate_270);
 
 // What the threads of a block share.
+struct NoTables {};
+template <std::uint32_t kKinds>
 struct BlockState {
   ImageOp op;
   Warp warp;
   std::uint64_t warp_sums[kMostWarps];
+  std::conditional_t<(kKinds & kTableKinds) != 0, ChannelTables, NoTables> tables;
 };
 
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
 template <std::uint32_t kKinds>
-__device__ void apply_image_op(BlockState& state, uint4* stages, const InView& in, const OutView& out,
+__device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const InView& in, const OutView& out,
                                const WarpOptions& options, Part part) {
   const ImageOpKind kind = state.op.kind;
   if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
@@ -42,6 +48,18 @@ __device__ void apply_image_op(BlockState& state, uint4* stages, const InView& i
     if (is_geometry(kind)) {
       if (in.channels == 1) return turn_image<1>(kind, in, out, part, stages);
       return turn_image<3>(kind, in, out, part, stages);
+    }
+  }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::sharpness)) != 0) {
+    if (kind == ImageOpKind::sharpness) {
+      if (in.channels == 1) return sharpen_image<1>(state.op.value, in, out, part, stages);
+      return sharpen_image<3>(state.op.value, in, out, part, stages);
+    }
+  }
+  if constexpr ((kKinds & kTableKinds) != 0) {
+    if ((kind_bit(kind) & kTableKinds) != 0) {
+      if (in.channels == 1) return apply_tables<1>(kind, state.tables, in, out, part, stages);
+      return apply_tables<3>(kind, state.tables, in, out, part, stages);
     }
   }
   if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
@@ -60,7 +78,8 @@ __device__ void apply_image_op(BlockState& state, uint4* stages, const InView& i
 template <std::uint32_t kKinds>
 inline constexpr int kStageVectors = (kKinds & (kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast))) != 0
                                          ? kMostWarps* kWarpVectors
-                                     : (kKinds&(kTurnKinds | kind_bit(ImageOpKind::affine))) != 0
+                                     : (kKinds&(kTurnKinds | kTableKinds | kind_bit(ImageOpKind::affine) |
+                                                kind_bit(ImageOpKind::sharpness))) != 0
                                          ? kMostWarps* kWarpPixels * 3 / 16
                                          : 1;
 
@@ -73,7 +92,7 @@ template <class Source>
 __global__ void __launch_bounds__(kMostThreads, 4)
     image_ops_kernel(Source source, InView in, WarpOptions options, OutView out, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
-  __shared__ BlockState state;
+  __shared__ BlockState<kKinds> state;
   __shared__ uint4 stages[kStageVectors<kKinds>];
   const std::int64_t image = first_image + blockIdx.x;
   if (threadIdx.x == 0) {
@@ -95,10 +114,12 @@ void image_ops_cuda(const char* function, const Source& source, const ImageView<
                     const WarpOptions& options, const ImageView<std::uint8_t>& out, CUstream_st* stream) {
   constexpr std::int64_t kPartBytes = 16384;
   constexpr std::int64_t kMostBlocks = 0x7fffffff;  // more images than that take a second launch
-  constexpr std::uint32_t kContrast = kind_bit(ImageOpKind::contrast);
+  // Operations that look at the whole image: each block of it does so, and a single operation may be in place.
+  constexpr std::uint32_t kWholeKinds = kind_bit(ImageOpKind::contrast) | kTableKinds;
   const std::int64_t bytes = out.height * out.width * out.channels;
   if (bytes == 0) return;
-  const std::int64_t most_parts = Source::kKinds == kContrast ? 1 : ((Source::kKinds & kContrast) != 0 ? 4 : 65535);
+  constexpr bool kOnlyWhole = (Source::kKinds & ~kWholeKinds) == 0;
+  const std::int64_t most_parts = kOnlyWhole ? 1 : ((Source::kKinds & kWholeKinds) != 0 ? 4 : 65535);
   const unsigned parts = grid_for(bytes, kPartBytes, most_parts);
   const unsigned threads = bytes <= 1024 ? 64 : (bytes <= 4096 ? 128 : kMostThreads);
   for (std::int64_t first = 0; first < in.count; first += kMostBlocks) {

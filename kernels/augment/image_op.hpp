@@ -11,14 +11,18 @@ namespace leaven {
 
 enum class ImageOpKind : std::int32_t {
   copy,
-  // pixel operations; input and output have the same shape and may be the same memory
+  // pixel operations; input and output have the same shape and, but for sharpness, may be the same memory
   brightness,         // value: factor
   brightness_offset,  // value: offset, an integer within -255..255
   contrast,           // value: factor
   color,              // value: factor
   posterize,          // value: bits, an integer 0..8
   solarize,           // value: threshold
+  solarize_add,       // value: addend, an integer within 0..255; m[0]: threshold, an integer within 0..256
   invert,
+  autocontrast,
+  equalize,
+  sharpness,  // value: factor
   // geometry; the output must not overlap the input
   flip_left_right,  // the same shape
   flip_top_bottom,
@@ -40,8 +44,8 @@ LEAVEN_HD constexpr bool is_geometry(ImageOpKind kind) { return kind >= ImageOpK
 LEAVEN_HD constexpr std::uint32_t kind_bit(ImageOpKind kind) { return 1u << static_cast<std::uint32_t>(kind); }
 inline constexpr std::uint32_t kAllKinds = ~0u;
 
-// brightness, contrast, color: a factor that is NaN gives black (blend() of pixel.hpp). solarize: a threshold that is
-// NaN inverts every value.
+// brightness, contrast, color, sharpness: a factor that is NaN gives black (blend() of pixel.hpp). solarize: a
+// threshold that is NaN inverts every value.
 LEAVEN_HD ImageOp value_op(ImageOpKind kind, float value) {
   ImageOp op;
   op.kind = kind;
@@ -56,6 +60,12 @@ LEAVEN_HD ImageOp brightness_offset_op(std::int32_t offset) {
 
 LEAVEN_HD ImageOp posterize_op(std::int32_t bits) {
   return value_op(ImageOpKind::posterize, static_cast<float>(bits < 0 ? 0 : (bits > 8 ? 8 : bits)));
+}
+
+LEAVEN_HD ImageOp solarize_add_op(std::int32_t addend, std::int32_t threshold) {
+  ImageOp op = value_op(ImageOpKind::solarize_add, static_cast<float>(addend < 0 ? 0 : (addend > 255 ? 255 : addend)));
+  op.m[0] = threshold < 0 ? 0 : (threshold > 256 ? 256 : threshold);
+  return op;
 }
 
 // Not finite elements give the fill colour everywhere.

@@ -18,7 +18,7 @@ LEAVEN_HD T value_of(const PerImage<T>& values, std::int64_t image) {
 }
 
 template <ImageOpKind kKind>
-struct FactorSource {  // brightness, contrast, color, solarize
+struct FactorSource {  // brightness, contrast, color, sharpness, solarize
   static constexpr std::uint32_t kKinds = kind_bit(kKind);
   PerImage<float> values;
   LEAVEN_HD ImageOp operator()(std::int64_t image) const { return value_op(kKind, value_of(values, image)); }
@@ -36,9 +36,19 @@ struct PosterizeSource {
   LEAVEN_HD ImageOp operator()(std::int64_t image) const { return posterize_op(value_of(bits, image)); }
 };
 
-struct InvertSource {
-  static constexpr std::uint32_t kKinds = kind_bit(ImageOpKind::invert);
-  LEAVEN_HD ImageOp operator()(std::int64_t) const { return value_op(ImageOpKind::invert, 0); }
+struct SolarizeAddSource {
+  static constexpr std::uint32_t kKinds = kind_bit(ImageOpKind::solarize_add);
+  PerImage<std::int32_t> addends;
+  std::int32_t threshold;
+  LEAVEN_HD ImageOp operator()(std::int64_t image) const {
+    return solarize_add_op(value_of(addends, image), threshold);
+  }
+};
+
+template <ImageOpKind kKind>
+struct PlainSource {  // invert, autocontrast, equalize
+  static constexpr std::uint32_t kKinds = kind_bit(kKind);
+  LEAVEN_HD ImageOp operator()(std::int64_t) const { return value_op(kKind, 0); }
 };
 
 // Values in device memory that are no FlipAxis: none.

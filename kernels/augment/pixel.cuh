@@ -58,6 +58,19 @@ struct WordMap<PixelMap::Kind::solarize> {
 };
 
 template <>
+struct WordMap<PixelMap::Kind::add_below> {
+  std::uint32_t threshold, addend, always;
+  __device__ explicit WordMap(const PixelMap& map)
+      : threshold(static_cast<std::uint32_t>(map.integer & 255) * 0x01010101u),
+        addend(static_cast<std::uint32_t>(map.flipped) * 0x01010101u),
+        always(map.integer > 255 ? ~0u : 0u) {}
+  __device__ std::uint32_t operator()(std::uint32_t word) const {
+    const std::uint32_t below = __vcmpltu4(word, threshold) | always;
+    return __vaddus4(word, addend & below);
+  }
+};
+
+template <>
 struct WordMap<PixelMap::Kind::offset> {
   float lifted_zero;  // 2^23 - offset: what is left above it is the sum
   __device__ explicit WordMap(const PixelMap& map) : lifted_zero(kTwo23 - static_cast<float>(map.integer)) {}
@@ -147,6 +160,9 @@ __device__ void map_image(const PixelMap& map, const InView& in, const OutView& 
   }
   if constexpr ((kKinds & kind_bit(ImageOpKind::solarize)) != 0) {
     if (map.kind == PixelMap::Kind::solarize) map_run<PixelMap::Kind::solarize>(map, in.data, out.data, count, part);
+  }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::solarize_add)) != 0) {
+    if (map.kind == PixelMap::Kind::add_below) map_run<PixelMap::Kind::add_below>(map, in.data, out.data, count, part);
   }
   if constexpr ((kKinds & kind_bit(ImageOpKind::brightness_offset)) != 0) {
     if (map.kind == PixelMap::Kind::offset) map_run<PixelMap::Kind::offset>(map, in.data, out.data, count, part);

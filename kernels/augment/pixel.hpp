@@ -5,14 +5,15 @@
 #include "kernels/augment/image_op.hpp"
 
 // The element functions of the pixel operations. An operation with its parameters is resolved to a PixelMap once per
-// image; the loops then only know four kinds of maps. "color" mixes channels and is not a map.
+// image; the loops then only know five kinds of maps. "color" mixes channels, "sharpness" pixels, and "autocontrast"
+// and "equalize" have a table for each channel: these are no maps.
 namespace leaven {
 
 struct PixelMap {
-  enum class Kind : std::int32_t { mask, solarize, offset, blend };
+  enum class Kind : std::int32_t { mask, solarize, add_below, offset, blend };
   Kind kind = Kind::mask;
-  std::int32_t integer = 255;  // mask: and-ed; solarize: threshold 0..256; offset: -255..255
-  std::int32_t flipped = 0;    // mask: bits turned round after it
+  std::int32_t integer = 255;  // mask: and-ed; solarize, add_below: threshold 0..256; offset: -255..255
+  std::int32_t flipped = 0;    // mask: bits turned round after it; add_below: the addend 0..255
   float base = 0;              // blend(base, v, factor)
   float factor = 1;
 };
@@ -38,6 +39,10 @@ LEAVEN_HD std::int32_t map_value(const PixelMap& map, std::int32_t v) {
   switch (map.kind) {
     case PixelMap::Kind::mask: return (v & map.integer) ^ map.flipped;
     case PixelMap::Kind::solarize: return v < map.integer ? v : 255 - v;
+    case PixelMap::Kind::add_below: {
+      const std::int32_t sum = v + map.flipped;
+      return v < map.integer ? (sum > 255 ? 255 : sum) : v;
+    }
     case PixelMap::Kind::offset: {
       const std::int32_t sum = v + map.integer;
       return sum < 0 ? 0 : (sum > 255 ? 255 : sum);
@@ -55,6 +60,26 @@ LEAVEN_HD std::int32_t rounded_mean(std::uint64_t sum, std::uint64_t count) {
     if (2 * count * (mean + bit) <= 2 * sum + count) mean += bit;
   }
   return static_cast<std::int32_t>(mean);
+}
+
+// Weights 1 1 1 / 1 5 1 / 1 1 1 over 13, rounded: Pillow's SMOOTH. `sum`: of the nine weighted values. The product is
+// exact for all that can come: (2 * 13 * 255 + 13) * 40330 < 2^32, and errs by less than 1/26.
+LEAVEN_HD std::int32_t smoothed(std::int32_t sum) {
+  return static_cast<std::int32_t>((static_cast<std::uint32_t>(2 * sum + 13) * 40330u) >> 20);
+}
+
+// Entry i of autocontrast's table; scale = 255.0 / (highest - lowest).
+LEAVEN_HD std::int32_t autocontrast_entry(std::int32_t i, std::int32_t lowest, double scale) {
+  const double offset = -static_cast<double>(lowest) * scale;
+  const double product = i * scale;
+  const double value = product + offset;
+  return value < 0.0 ? 0 : (value >= 255.0 ? 255 : static_cast<std::int32_t>(value));
+}
+
+// Entry of equalize's table; `below`: the number of smaller values, step = (all - those of the largest value) / 255.
+LEAVEN_HD std::int32_t equalize_entry(std::uint32_t below, std::uint32_t step) {
+  const std::uint32_t value = (step / 2 + below) / step;
+  return static_cast<std::int32_t>(value < 255 ? value : 255);
 }
 
 // The smallest integer threshold with the same effect on integers 0..255.
@@ -86,6 +111,11 @@ LEAVEN_HD PixelMap pixel_map(const ImageOp& op, std::int32_t mean) {
     case ImageOpKind::solarize:
       map.kind = PixelMap::Kind::solarize;
       map.integer = integer_threshold(op.value);
+      break;
+    case ImageOpKind::solarize_add:
+      map.kind = PixelMap::Kind::add_below;
+      map.integer = static_cast<std::int32_t>(op.m[0]);
+      map.flipped = static_cast<std::int32_t>(op.value);
       break;
     case ImageOpKind::invert: map.flipped = 255; break;
     default: break;

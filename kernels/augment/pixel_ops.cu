@@ -11,9 +11,13 @@ LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::brightness>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::contrast>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::color>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::solarize>);
+LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::sharpness>);
 LEAVEN_INSTANTIATE(OffsetSource);
 LEAVEN_INSTANTIATE(PosterizeSource);
-LEAVEN_INSTANTIATE(InvertSource);
+LEAVEN_INSTANTIATE(SolarizeAddSource);
+LEAVEN_INSTANTIATE(PlainSource<ImageOpKind::invert>);
+LEAVEN_INSTANTIATE(PlainSource<ImageOpKind::autocontrast>);
+LEAVEN_INSTANTIATE(PlainSource<ImageOpKind::equalize>);
 
 #undef LEAVEN_INSTANTIATE
 

@@ -38,7 +38,8 @@ struct RandAugmentSource {
   static constexpr std::uint32_t kKinds =
       kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) | kind_bit(ImageOpKind::contrast) |
       kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) | kind_bit(ImageOpKind::solarize) |
-      kind_bit(ImageOpKind::invert) | kind_bit(ImageOpKind::affine);  // angles are at most 30 degrees
+      kind_bit(ImageOpKind::invert) | kind_bit(ImageOpKind::autocontrast) | kind_bit(ImageOpKind::equalize) |
+      kind_bit(ImageOpKind::sharpness) | kind_bit(ImageOpKind::affine);  // angles are at most 30 degrees
   RandAugmentPlan plan;
   std::uint64_t seed;
   Epoch epoch;

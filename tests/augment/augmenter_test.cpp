@@ -90,8 +90,8 @@ struct KnownHash {
   const char* sha256;
 };
 const KnownHash kKnown[] = {
-    {{300, 28, 28, 1}, "6f1adc16bb5ae3c34515249fd9ad87ec3890eeacd7db20818ae3149359f46ba5"},
-    {{300, 32, 32, 3}, "a6bb73cf06a80491e3fe6407bfea2d025d2d735ac28e773d52f1a83598bba3d4"},
+    {{300, 28, 28, 1}, "f4d8e1e5728d67fa4b8843cb3435ee2ce5df16803fcb8bc02d03b318669632cf"},
+    {{300, 32, 32, 3}, "f72bbc5e9f5159d51cea0cf64799b0a7349ac511327df4d00974843bcda746c1"},
 };
 
 TEST_P(AugmenterTest, OneHashForAnyBatchSizeAndOrder) {

@@ -57,6 +57,18 @@ TEST_P(Edge, IntegersAreClamped) {
                      {image(), image(), constant(0), constant(0)}, "posterize");
   expect_same_images(with_values(std::vector<std::int32_t>{kMost, kLeast}, brightness_offset),
                      {constant(255), constant(0)}, "brightness_offset");
+  const auto add = [](In in, PerImage<std::int32_t> addend, Out out, Stream s) {
+    solarize_add(in, addend, 200, out, s);
+  };
+  expect_same_images(with_values(std::vector<std::int32_t>{kMost, kLeast}, add),
+                     {reference::solarize_add(image(), 255, 200), image()}, "solarize_add");
+}
+
+TEST_P(Edge, SharpnessThatIsNoNumberGivesBlackInsideTheBorder) {
+  const Image expected = reference::make(8, 9, 3, [](int y, int x, int c) -> int {
+    return y == 0 || x == 0 || y == 7 || x == 8 ? image().at(y, x, c) : 0;
+  });
+  expect_same_images(with_values(std::vector<float>{kNan}, sharpness), {expected}, "NaN factor");
 }
 
 TEST_P(Edge, UnknownFlipAxesCopy) {

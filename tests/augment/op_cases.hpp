@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/augment/images.hpp"
@@ -71,11 +72,26 @@ inline std::vector<OpCase> pixel_cases() {
   add_cases(cases, "posterize", std::vector<std::int32_t>{8, 7, 4, 1, 0}, true, posterize, reference::posterize);
   add_cases(cases, "solarize", std::vector<float>{128.0f, 178.5f, 0.0f, -3.0f, 255.0f, 255.5f, 256.0f, 0.25f}, true,
             solarize, reference::solarize);
-  OpCase inverted{.name = "invert",
-                  .run = [](In in, Out out, Stream s) { invert(in, out, s); },
-                  .expected = [](const Image& image, std::size_t) { return reference::invert(image); }};
-  inverted.in_place = true;
-  cases.push_back(inverted);
+  for (const std::int32_t threshold : {128, 0, 256}) {
+    add_cases(
+        cases, "solarize_add " + std::to_string(threshold), std::vector<std::int32_t>{0, 110, 255}, true,
+        [=](In in, PerImage<std::int32_t> addend, Out out, Stream s) { solarize_add(in, addend, threshold, out, s); },
+        [=](const Image& image, std::int32_t addend) { return reference::solarize_add(image, addend, threshold); });
+  }
+  add_cases(cases, "sharpness", factors, false, sharpness, reference::sharpness);
+  using Plain = void (*)(In, Out, Stream);
+  using Reference = Image (*)(const Image&);
+  const std::tuple<const char*, Plain, Reference> plain[] = {{"invert", invert, reference::invert},
+                                                             {"grey", grey, reference::grey},
+                                                             {"autocontrast", autocontrast, reference::autocontrast},
+                                                             {"equalize", equalize, reference::equalize}};
+  for (const auto& [name, function, reference_function] : plain) {
+    OpCase one{.name = name,
+               .run = [function](In in, Out out, Stream s) { function(in, out, s); },
+               .expected = [reference_function](const Image& image, std::size_t) { return reference_function(image); }};
+    one.in_place = true;
+    cases.push_back(one);
+  }
   return cases;
 }
 

@@ -59,6 +59,7 @@ inline const std::map<AugmentOp, std::string>& torchvision_names() {
       {AugmentOp::brightness, "Brightness"},
       {AugmentOp::color, "Color"},
       {AugmentOp::contrast, "Contrast"},
+      {AugmentOp::sharpness, "Sharpness"},
       {AugmentOp::posterize, "Posterize"},
       {AugmentOp::solarize, "Solarize"},
   };
@@ -91,7 +92,7 @@ inline const std::vector<GoldenTable>& golden_tables() {
 
 // For 31 bins. Translations of sizes that the file does not have: by the formula.
 inline double expected_magnitude(AugmentOp op, ImageSize size, int bin) {
-  if (op == AugmentOp::identity || op == AugmentOp::invert) return 0;
+  if (!torchvision_names().contains(op)) return 0;
   if (op == AugmentOp::translate_x || op == AugmentOp::translate_y) {
     const auto side = static_cast<double>(op == AugmentOp::translate_x ? size.width : size.height);
     return std::trunc(150.0 / 331.0 * side * bin / 30.0);
@@ -114,8 +115,11 @@ inline void apply_single(DrawnOp drawn, double strength, const WarpOptions& warp
     case AugmentOp::brightness: return brightness(in, static_cast<float>(1 + m), out, s);
     case AugmentOp::color: return color(in, static_cast<float>(1 + m), out, s);
     case AugmentOp::contrast: return contrast(in, static_cast<float>(1 + m), out, s);
+    case AugmentOp::sharpness: return sharpness(in, static_cast<float>(1 + m), out, s);
     case AugmentOp::posterize: return posterize(in, static_cast<int>(strength), out, s);
     case AugmentOp::solarize: return solarize(in, static_cast<float>(strength), out, s);
+    case AugmentOp::autocontrast: return autocontrast(in, out, s);
+    case AugmentOp::equalize: return equalize(in, out, s);
     case AugmentOp::invert: return invert(in, out, s);
   }
 }

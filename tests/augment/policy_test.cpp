@@ -14,8 +14,8 @@ using In = ImageView<const std::uint8_t>;
 using Out = ImageView<std::uint8_t>;
 using enum AugmentOp;
 
-const OpList kEveryOp = {identity,   shear_x, shear_y,  translate_x, translate_y, rotate,
-                         brightness, color,   contrast, posterize,   solarize,    invert};
+const OpList kEveryOp = {identity, shear_x,   shear_y,   translate_x, translate_y,  rotate,   brightness, color,
+                         contrast, sharpness, posterize, solarize,    autocontrast, equalize, invert};
 
 std::vector<std::uint8_t> run(const std::vector<std::uint8_t>& images, const ImageShape& shape,
                               const std::vector<std::int64_t>& ids, const RandAugmentOptions& options, RandomKey key,
@@ -87,7 +87,7 @@ TEST(RandAugmentTable, OnlySignedOperationsHaveTwoForms) {
   ASSERT_EQ(plan.size, kEveryOp.size());
   for (std::int32_t i = 0; i < plan.size; ++i) {
     const AugmentOp op = kEveryOp.begin()[i];
-    const bool is_signed = op >= shear_x && op <= contrast;
+    const bool is_signed = op >= shear_x && op <= sharpness;
     const auto same = [&](const ImageOp& a, const ImageOp& b) {
       return a.kind == b.kind && a.value == b.value && std::equal(a.m, a.m + 6, b.m);
     };
@@ -239,16 +239,16 @@ TEST_P(RandAugmentTest, RefusesBadArguments) {
 }
 
 TEST(OpList, HoldsOneToSixteenKnownOperations) {
-  EXPECT_EQ(rand_augment_ops().size(), 11);
+  EXPECT_EQ(rand_augment_ops().size(), 14);
   EXPECT_EQ(OpList(std::vector<AugmentOp>(16, invert)).size(), 16);
   EXPECT_EQ(message_of<InvalidArgument>([] { OpList(std::vector<AugmentOp>(17, invert)); }),
             "OpList: ops has 17 operations, expected 1 to 16");
   EXPECT_EQ(message_of<InvalidArgument>([] { OpList(std::vector<AugmentOp>()); }),
             "OpList: ops has 0 operations, expected 1 to 16");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              OpList{identity, static_cast<AugmentOp>(12)};
+              OpList{identity, static_cast<AugmentOp>(15)};
             }),
-            "OpList: ops[1] is 12, expected an AugmentOp");
+            "OpList: ops[1] is 15, expected an AugmentOp");
 }
 
 TEST(RandAugmentIsa, EveryInstructionSetGivesTheSameBytes) {

@@ -37,38 +37,40 @@ TEST(Statistics, TestsKnowPublishedValues) {
 
 // ------------------------------------------------------------------------------------------------------ RandAugment
 
-const OpList kEveryOp = {identity,   shear_x, shear_y,  translate_x, translate_y, rotate,
-                         brightness, color,   contrast, posterize,   solarize,    invert};
+const OpList kEveryOp = {identity, shear_x,   shear_y,   translate_x, translate_y,  rotate,   brightness, color,
+                         contrast, sharpness, posterize, solarize,    autocontrast, equalize, invert};
+constexpr std::size_t kOps = 15;
 
 struct Choices {
-  std::vector<std::int64_t> ops = std::vector<std::int64_t>(12);       // how often each of the list
-  std::vector<std::int64_t> negative = std::vector<std::int64_t>(12);  // and how often with the negative sign
+  std::vector<std::int64_t> ops = std::vector<std::int64_t>(kOps);       // how often each of the list
+  std::vector<std::int64_t> negative = std::vector<std::int64_t>(kOps);  // and how often with the negative sign
 };
 
 // One layer on many copies of an image; every outcome looks different.
 Choices observed_choices(std::int64_t count) {
-  const ImageShape one{1, 12, 12, 3};
+  const ImageShape one{1, 24, 24, 3};
   const std::vector<std::uint8_t> image = noise(one.size(), 21);
   const RandAugmentOptions options{.ops = kEveryOp, .num_ops = 1, .magnitude = 16};
   std::map<std::string, DrawnOp> outcomes;  // by the bytes of the result
   for (const AugmentOp op : kEveryOp) {
     for (const bool negative : {true, false}) {
       std::vector<std::uint8_t> out(image.size());
-      apply_single({op, negative}, expected_magnitude(op, {12, 12}, 16), {}, In::nhwc(image.data(), one),
+      apply_single({op, negative}, expected_magnitude(op, {24, 24}, 16), {}, In::nhwc(image.data(), one),
                    Out::nhwc(out.data(), one));
       outcomes[std::string(out.begin(), out.end())] = {op, negative};
     }
   }
-  EXPECT_EQ(outcomes.size(), 20u) << "eight signed operations and four others";
+  EXPECT_EQ(outcomes.size(), 24u) << "nine signed operations and six others";
   std::vector<std::uint8_t> images;
   for (std::int64_t i = 0; i < count; ++i) images.insert(images.end(), image.begin(), image.end());
   std::vector<std::uint8_t> results(images.size());
-  const ImageShape shape{count, 12, 12, 3};
+  const ImageShape shape{count, 24, 24, 3};
   rand_augment(In::nhwc(images.data(), shape), ids_from(0, count), options, {.seed = 42},
                Out::nhwc(results.data(), shape), {}, Stream::cpu());
   Choices choices;
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto found = outcomes.find(std::string(results.begin() + i * 432, results.begin() + (i + 1) * 432));
+    const auto found =
+        outcomes.find(std::string(results.begin() + i * one.size(), results.begin() + (i + 1) * one.size()));
     if (found == outcomes.end()) {
       ADD_FAILURE() << "image " << i << " is none of the outcomes";
       continue;
@@ -82,10 +84,10 @@ Choices observed_choices(std::int64_t count) {
 
 double signs_p(const Choices& choices) {
   double smallest = 1;
-  for (std::size_t op = 1; op <= 8; ++op) {
+  for (std::size_t op = 1; op <= 9; ++op) {
     smallest = std::min(smallest, uniform_p({choices.negative[op], choices.ops[op] - choices.negative[op]}));
   }
-  return std::min(1.0, 8 * smallest);
+  return std::min(1.0, 9 * smallest);
 }
 
 TEST(RandAugmentLaw, OperationsAndSignsAreUniform) {
@@ -96,8 +98,8 @@ TEST(RandAugmentLaw, OperationsAndSignsAreUniform) {
 
 TEST(RandAugmentLaw, FaultsAreNoticed) {
   Choices last_never = observed_choices(6000);
-  last_never.ops[0] += last_never.ops[11];
-  last_never.ops[11] = 0;
+  last_never.ops[0] += last_never.ops[kOps - 1];
+  last_never.ops[kOps - 1] = 0;
   EXPECT_LT(uniform_p(last_never.ops), kRefuted);
   Choices never_negative = observed_choices(6000);
   std::fill(never_negative.negative.begin(), never_negative.negative.end(), 0);
@@ -105,14 +107,14 @@ TEST(RandAugmentLaw, FaultsAreNoticed) {
 }
 
 TEST(RandAugmentLaw, LayersEpochsAndNeighboursAreIndependent) {
-  std::vector<std::int64_t> layers(144), epochs(144), neighbours(144);
+  std::vector<std::int64_t> layers(kOps * kOps), epochs(kOps * kOps), neighbours(kOps * kOps);
   for (std::int64_t id = 0; id < 40000; ++id) {
     const auto op = [&](std::int64_t sample, std::uint32_t epoch, std::uint32_t layer) {
       return static_cast<std::size_t>(expected_op({.seed = 3, .epoch = epoch}, sample, layer, kEveryOp).op);
     };
-    ++layers[op(id, 0, 0) * 12 + op(id, 0, 1)];
-    ++epochs[op(id, 0, 0) * 12 + op(id, 1, 0)];
-    ++neighbours[op(2 * id, 0, 0) * 12 + op(2 * id + 1, 0, 0)];
+    ++layers[op(id, 0, 0) * kOps + op(id, 0, 1)];
+    ++epochs[op(id, 0, 0) * kOps + op(id, 1, 0)];
+    ++neighbours[op(2 * id, 0, 0) * kOps + op(2 * id + 1, 0, 0)];
   }
   EXPECT_GT(uniform_p(layers), kHolds);
   EXPECT_GT(uniform_p(epochs), kHolds);

@@ -85,6 +85,76 @@ inline Image solarize(const Image& in, double threshold) {
   return map(in, [&](int v) { return v < threshold ? v : 255 - v; });
 }
 
+inline Image solarize_add(const Image& in, int addend, int threshold) {
+  return map(in, [&](int v) { return v < threshold ? std::min(v + addend, 255) : v; });
+}
+
+inline Image grey(const Image& in) {
+  return make(in.height, in.width, in.channels, [&](int y, int x, int) { return luma(in, y, x); });
+}
+
+// How many values of a channel are below v, and how many are v.
+inline std::array<std::int64_t, 2> below_and_at(const Image& in, int channel, int v) {
+  std::array<std::int64_t, 2> counts{};
+  for (int y = 0; y < in.height; ++y) {
+    for (int x = 0; x < in.width; ++x) {
+      counts[0] += in.at(y, x, channel) < v;
+      counts[1] += in.at(y, x, channel) == v;
+    }
+  }
+  return counts;
+}
+
+struct Range {
+  int lowest = 255, highest = 0;
+};
+inline Range range_of(const Image& in, int channel) {
+  Range range;
+  for (int y = 0; y < in.height; ++y) {
+    for (int x = 0; x < in.width; ++x) {
+      range.lowest = std::min<int>(range.lowest, in.at(y, x, channel));
+      range.highest = std::max<int>(range.highest, in.at(y, x, channel));
+    }
+  }
+  return range;
+}
+
+inline Image autocontrast(const Image& in) {
+  std::array<Range, 3> ranges;
+  for (int c = 0; c < in.channels; ++c) ranges[static_cast<std::size_t>(c)] = range_of(in, c);
+  return make(in.height, in.width, in.channels, [&](int y, int x, int c) -> int {
+    const auto [lowest, highest] = ranges[static_cast<std::size_t>(c)];
+    if (highest <= lowest) return in.at(y, x, c);
+    const double scale = 255.0 / (highest - lowest);
+    const double offset = -lowest * scale;
+    const volatile double product = in.at(y, x, c) * scale;  // volatile: no fused multiply-add
+    return std::clamp(static_cast<int>(product + offset), 0, 255);
+  });
+}
+
+inline Image equalize(const Image& in) {
+  return make(in.height, in.width, in.channels, [&](int y, int x, int c) -> int {
+    const Range range = range_of(in, c);
+    const auto [below_last, last] = below_and_at(in, c, range.highest);
+    const std::int64_t step = below_last / 255;  // all values but the largest ones
+    static_cast<void>(last);
+    if (range.highest <= range.lowest || step == 0) return in.at(y, x, c);
+    return static_cast<int>(std::min<std::int64_t>((step / 2 + below_and_at(in, c, in.at(y, x, c))[0]) / step, 255));
+  });
+}
+
+inline Image sharpness(const Image& in, float factor) {
+  return make(in.height, in.width, in.channels, [&](int y, int x, int c) -> int {
+    const int v = in.at(y, x, c);
+    if (y == 0 || x == 0 || y == in.height - 1 || x == in.width - 1) return v;
+    int sum = 4 * v;
+    for (int dy = -1; dy <= 1; ++dy) {
+      for (int dx = -1; dx <= 1; ++dx) sum += in.at(y + dy, x + dx, c);
+    }
+    return blend(static_cast<int>(std::floor(sum / 13.0 + 0.5)), v, factor);
+  });
+}
+
 inline Image invert(const Image& in) {
   return map(in, [](int v) { return 255 - v; });
 }
