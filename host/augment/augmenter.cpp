@@ -173,7 +173,11 @@ void check_shape(const ImageShape& image) {
 std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
                              std::int64_t pairs, Backend backend) {
   if (backend == Backend::cuda && is_fused(options, image)) {
-    return capacity * kFusedBytes;
+    const std::span<const AugmentOp> ops =
+        options.policy ? std::span<const AugmentOp>(options.policy->ops.begin(), options.policy->ops.end())
+                       : std::span<const AugmentOp>();
+    const bool sharpens = std::find(ops.begin(), ops.end(), AugmentOp::sharpness) != ops.end();
+    return fused_workspace_bytes(image, capacity, sharpens);
   }
   const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
   return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));

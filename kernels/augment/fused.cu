@@ -5,7 +5,7 @@ namespace leaven {
 namespace cuda {
 namespace {
 
-constexpr unsigned kPlanThreads = 128;
+constexpr unsigned kMostPlanThreads = 512;
 
 // Parts that an image's plan consists of.
 __device__ void plan_steps(const FusedJob& job, std::int64_t image, const InView& in, ImagePlan& plan) {
@@ -29,70 +29,118 @@ __device__ void plan_steps(const FusedJob& job, std::int64_t image, const InView
 struct Planner {
   ImagePlan plan;
   StepTables tables;
-  ImageOpKind kinds[kMostSteps];  // of the policy's operations
+  ImageOp ops[kMostSteps];  // of the policy
   ChannelTables channels;
-  std::uint64_t warp_sums[kPlanThreads / 32];
+  std::uint64_t warp_sums[kMostPlanThreads / 32];
 };
 
-// Calls body(pixel word) for this thread's share of what kSteps steps make of the image.
-template <int kSteps, int kChannels, int kCount, class Body>
-__device__ __forceinline__ void for_each_pixel(const Planner& planner, const InView& in, const Body& body) {
-  const auto width = static_cast<std::uint32_t>(in.width);
-  const std::uint32_t pixels = width * static_cast<std::uint32_t>(in.height);
+// The images of the workspace: what sharpening is applied to, and what it makes, to write and to read.
+struct KeptImages {
+  OutView before, after;
+  InView written_before, written_after;
+};
+
+// Calls body(x, y, pixel word) for this thread's share of what kSteps steps make of the image.
+template <int kSteps, int kChannels, class Body>
+__device__ __forceinline__ void for_each_pixel(const PlanView& view, const Body& body) {
+  const auto width = static_cast<std::uint32_t>(view.source.width);
+  const std::uint32_t pixels = width * static_cast<std::uint32_t>(view.source.height);
   Cursor at(threadIdx.x, width);
   const Cursor::Step step = at.step_of(blockDim.x);
 #pragma unroll 1
-  for (std::uint32_t first = threadIdx.x; first < pixels; first += kCount * blockDim.x) {
-    Pixels<kCount> p;
+  for (std::uint32_t first = threadIdx.x; first < pixels; first += kAtOnce * blockDim.x) {
+    Pixels p;
+    std::int32_t x[kAtOnce], y[kAtOnce];
     std::uint32_t wanted = 0;
 #pragma unroll
-    for (int i = 0; i < kCount; ++i, at.advance(step)) {
+    for (int i = 0; i < kAtOnce; ++i, at.advance(step)) {
       wanted |= (first + i * blockDim.x < pixels ? 1u : 0u) << i;
-      p.x[i] = static_cast<std::int32_t>(at.x);
-      p.y[i] = static_cast<std::int32_t>(at.y);
+      p.x[i] = x[i] = static_cast<std::int32_t>(at.x);
+      p.y[i] = y[i] = static_cast<std::int32_t>(at.y);
     }
-    evaluate<kSteps, kChannels>({planner.plan, planner.tables}, in, wanted, p);
+    evaluate<kSteps, kChannels>(view, wanted, p);
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      if ((wanted >> i & 1) != 0) body(p.value[i]);
+    for (int i = 0; i < kAtOnce; ++i) {
+      if ((wanted >> i & 1) != 0) body(x[i], y[i], p.value[i]);
     }
   }
 }
 
-// The mean or the tables that step kStep needs of what the steps before it make.
+template <int kChannels>
+__device__ __forceinline__ void keep_pixel(const OutView& to, std::int32_t x, std::int32_t y, std::uint32_t pixel) {
+  store_pixel<kChannels>(to.data + pixel_offset(to, x, y), 1, pixel);
+}
+
+// Step kStep is sharpness: its result becomes the source, and the steps so far copies.
 template <int kStep, int kChannels>
-__device__ void complete_step(const InView& in, Planner& planner) {
-  const ImageOpKind kind = planner.kinds[kStep];
-  const bool tables = kind == ImageOpKind::autocontrast || kind == ImageOpKind::equalize;
-  if (!tables && kind != ImageOpKind::contrast) return;
-  if (tables) clear_counts(planner.channels);
+__device__ void sharpen_source(const PlanView& view, Planner& planner, const KeptImages& kept, std::int64_t image) {
+  OutView before = kept.before;
+  OutView after = kept.after;
+  InView from = kept.written_before;
+  before.data += image * before.image_stride;
+  after.data += image * after.image_stride;
+  from.data += image * from.image_stride;
+  for_each_pixel<kStep, kChannels>(
+      view, [&](std::int32_t x, std::int32_t y, std::uint32_t pixel) { keep_pixel<kChannels>(before, x, y, pixel); });
+  __syncthreads();
+  const float factor = planner.ops[kStep].value;
+  Cursor at(threadIdx.x, static_cast<std::uint32_t>(from.width));
+  const Cursor::Step step = at.step_of(blockDim.x);
+#pragma unroll 1
+  for (; at.y < from.height; at.advance(step)) {
+    const auto x = static_cast<std::int32_t>(at.x);
+    const auto y = static_cast<std::int32_t>(at.y);
+    keep_pixel<kChannels>(after, x, y, sharpened_pixel<kChannels>(from, x, y, factor));
+  }
+  if (threadIdx.x == 0) {
+    planner.plan.source = -1;
+    for (int s = 0; s < kStep; ++s) planner.plan.steps[s] = PlannedStep{};
+  }
+  __syncthreads();
+}
+
+// The mean that contrast needs of what the steps before it make.
+template <int kStep, int kChannels>
+__device__ void find_mean(const PlanView& view, Planner& planner) {
   std::uint64_t sum = 0;
-  const auto look = [&](std::uint32_t pixel) {
-    if (tables) return count_pixel<kChannels>(planner.channels, pixel);
+  for_each_pixel<kStep, kChannels>(view, [&](std::int32_t, std::int32_t, std::uint32_t pixel) {
     sum += kChannels == 1 ? pixel & 255 : luma_times_65536(pixel) >> 16;
-  };
-  if (sharpens(planner.plan, kStep)) {
-    for_each_pixel<kStep, kChannels, 1>(planner, in, look);
-  } else {
-    for_each_pixel<kStep, kChannels, kAtOnce>(planner, in, look);
-  }
-  if (tables) {
-    make_tables<kChannels>(kind, planner.channels);
-    for (unsigned i = threadIdx.x; i < 3 * 256; i += blockDim.x) {
-      (&planner.tables.values[kStep - 1][0][0])[i] = (&planner.channels.values[0][0])[i];
-    }
-    return __syncthreads();
-  }
+  });
   for (int lanes = 16; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
   if (lane_id() == 0) planner.warp_sums[warp_id()] = sum;
   __syncthreads();
   if (threadIdx.x == 0) {
     std::uint64_t total = 0;
     for (unsigned w = 0; w < blockDim.x / 32; ++w) total += planner.warp_sums[w];
-    const auto pixels = static_cast<std::uint64_t>(in.height * in.width);
+    const auto pixels = static_cast<std::uint64_t>(view.source.height * view.source.width);
     planner.plan.steps[kStep].map.base = static_cast<float>(rounded_mean(total, pixels));
   }
   __syncthreads();
+}
+
+template <int kStep, int kChannels>
+__device__ void find_tables(const PlanView& view, Planner& planner) {
+  clear_counts(planner.channels);
+  for_each_pixel<kStep, kChannels>(
+      view, [&](std::int32_t, std::int32_t, std::uint32_t pixel) { count_pixel<kChannels>(planner.channels, pixel); });
+  make_tables<kChannels>(planner.ops[kStep].kind, planner.channels);
+  for (unsigned i = threadIdx.x; i < 3 * 256; i += blockDim.x) {
+    (&planner.tables.values[kStep - 1][0][0])[i] = (&planner.channels.values[0][0])[i];
+  }
+  __syncthreads();
+}
+
+// What step kStep needs to know of all pixels, or of a pixel's neighbours.
+template <int kStep, int kChannels>
+__device__ void complete_step(const InView& in, const KeptImages& kept, std::int64_t image, Planner& planner) {
+  const PlanView view{planner.plan, planner.tables, source_of(planner.plan, in, kept.written_after, image)};
+  switch (planner.ops[kStep].kind) {
+    case ImageOpKind::contrast: return find_mean<kStep, kChannels>(view, planner);
+    case ImageOpKind::autocontrast:
+    case ImageOpKind::equalize: return find_tables<kStep, kChannels>(view, planner);
+    case ImageOpKind::sharpness: return sharpen_source<kStep, kChannels>(view, planner, kept, image);
+    default: return;
+  }
 }
 
 template <class T>
@@ -109,24 +157,24 @@ __device__ __forceinline__ bool has_tables(const ImagePlan& plan) {
 }
 
 // What: draws what happens to each image, with the means and tables that operations need, and writes the labels.
-// Who: a block has an image; thread 0 draws, all count and add up.
+// Who: a block has an image; thread 0 draws, all count, add up and sharpen.
 // Traffic: writes one plan; reads the image once for each operation that looks at all of it.
 // Limits: see fused.hpp.
 template <int kChannels>
-__global__ void __launch_bounds__(kPlanThreads)
-    plan_images_kernel(InView in, FusedJob job, ImagePlan* plans, StepTables* tables) {
+__global__ void __launch_bounds__(kMostPlanThreads)
+    plan_images_kernel(InView in, FusedJob job, KeptImages kept, ImagePlan* plans, StepTables* tables) {
   __shared__ Planner planner;
   for (std::int64_t image = blockIdx.x; image < job.mix.count; image += gridDim.x) {
     __syncthreads();  // nobody still copies the plan of the image before
     if (threadIdx.x == 0) {
       plan_steps(job, image, in, planner.plan);
       for (int layer = 0; layer < kMostFusedLayers; ++layer) {
-        planner.kinds[1 + layer] = layer < job.layers ? job.policy.of_layer(image, layer).kind : ImageOpKind::copy;
+        planner.ops[1 + layer] = layer < job.layers ? job.policy.of_layer(image, layer) : ImageOp{};
       }
     }
     __syncthreads();
-    complete_step<1, kChannels>(in, planner);
-    complete_step<2, kChannels>(in, planner);
+    complete_step<1, kChannels>(in, kept, image, planner);
+    complete_step<2, kChannels>(in, kept, image, planner);
     copy_words(planner.plan, plans[image]);
     if (has_tables(planner.plan)) copy_words(planner.tables, tables[image]);
   }
@@ -194,14 +242,11 @@ struct Finisher {
 struct BothPlans {
   ImagePlan plans[2];
   StepTables tables[2];
-
-  __device__ PlanView operator[](int i) const { return {plans[i], tables[i]}; }
 };
 
 template <bool kMixes>
 __device__ __forceinline__ void load_plans(BothPlans& both, const ImagePlan* plans, const StepTables* tables,
-                                           std::int64_t image, std::int64_t count) {
-  const std::int64_t partner = partner_of(image, count);
+                                           std::int64_t image, std::int64_t partner) {
   __syncthreads();  // nobody still reads the plans of the image before
   copy_words(plans[image], both.plans[0]);
   if (kMixes) copy_words(plans[partner], both.plans[1]);
@@ -212,39 +257,22 @@ __device__ __forceinline__ void load_plans(BothPlans& both, const ImagePlan* pla
 }
 
 // The own pixels, or the partner's where the box is.
-template <int kChannels, bool kMixes, int kCount>
-__device__ __forceinline__ void augment_pixels(const BothPlans& both, const InView& in, std::uint32_t wanted,
-                                               Pixels<kCount>& p) {
-  if constexpr (!kMixes) return evaluate<kMostSteps, kChannels>(both[0], in, wanted, p);
+template <int kChannels, bool kMixes>
+__device__ __forceinline__ void augment_pixels(const BothPlans& both, const InView& own, const InView& partners,
+                                               std::uint32_t wanted, Pixels& p) {
+  if constexpr (!kMixes) return evaluate<kMostSteps, kChannels>({both.plans[0], both.tables[0], own}, wanted, p);
   const BoxPx& box = both.plans[0].box;
   std::uint32_t inside = 0;
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) inside |= (box.has(p.x[i], p.y[i]) ? 1u : 0u) << i;
-  Pixels<kCount> other = p;
-  if (__any_sync(~0u, (wanted & ~inside) != 0)) evaluate<kMostSteps, kChannels>(both[0], in, wanted & ~inside, p);
-  if (!__any_sync(~0u, (wanted & inside) != 0)) return;
-  evaluate<kMostSteps, kChannels>(both[1], in, wanted & inside, other);
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) p.value[i] = (inside >> i & 1) != 0 ? other.value[i] : p.value[i];
-}
-
-// Pixels first, first + 32, ... of a warp's turn of `turn` pixels, kCount of them, into the stage.
-template <int kChannels, bool kMixes, int kCount, class Finisher>
-__device__ __forceinline__ void stage_pixels(const BothPlans& both, const InView& in, const Finisher& finisher,
-                                             std::uint32_t first, std::uint32_t turn, Cursor& at, Cursor::Step by_32,
-                                             std::uint8_t* stage) {
-  Pixels<kCount> p;
-  std::uint32_t wanted = 0;
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    wanted |= (first + 32 * i < turn ? 1u : 0u) << i;
-    p.x[i] = static_cast<std::int32_t>(at.x);
-    p.y[i] = static_cast<std::int32_t>(at.y);
-    at.advance(by_32);
+  for (int i = 0; i < kAtOnce; ++i) inside |= (box.has(p.x[i], p.y[i]) ? 1u : 0u) << i;
+  Pixels other = p;
+  if (__any_sync(~0u, (wanted & ~inside) != 0)) {
+    evaluate<kMostSteps, kChannels>({both.plans[0], both.tables[0], own}, wanted & ~inside, p);
   }
-  augment_pixels<kChannels, kMixes>(both, in, wanted, p);
+  if (!__any_sync(~0u, (wanted & inside) != 0)) return;
+  evaluate<kMostSteps, kChannels>({both.plans[1], both.tables[1], partners}, wanted & inside, other);
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) finisher.put(stage, first + 32 * i, p.value[i]);
+  for (int i = 0; i < kAtOnce; ++i) p.value[i] = (inside >> i & 1) != 0 ? other.value[i] : p.value[i];
 }
 
 // What: the augmented, mixed and normalised images, from the source and the plans.
@@ -254,7 +282,7 @@ __device__ __forceinline__ void stage_pixels(const BothPlans& both, const InView
 // Limits: see fused.hpp; any strides of the source.
 template <int kChannels, Layout kLayout, bool kMixes>
 __global__ void __launch_bounds__(kMostThreads, 2)
-    augment_images_kernel(InView in, const ImagePlan* plans, const StepTables* tables, std::int64_t count,
+    augment_images_kernel(InView in, InView kept, const ImagePlan* plans, const StepTables* tables, std::int64_t count,
                           Normalise normalise, ImageView<float> out, bool in_vectors) {
   __shared__ BothPlans both;
   __shared__ uint4 stages[kMostWarps * kWarpPixels * kChannels / 16];
@@ -262,8 +290,10 @@ __global__ void __launch_bounds__(kMostThreads, 2)
   const auto width = static_cast<std::uint32_t>(in.width);
   auto* stage = reinterpret_cast<std::uint8_t*>(stages) + warp_id() * (kWarpPixels * kChannels);
   for (std::int64_t image = blockIdx.x; image < count; image += gridDim.x) {
-    load_plans<kMixes>(both, plans, tables, image, count);
-    const bool sharp = sharpens(both.plans[0], kMostSteps) || (kMixes && sharpens(both.plans[1], kMostSteps));
+    const std::int64_t partner = partner_of(image, count);
+    load_plans<kMixes>(both, plans, tables, image, partner);
+    const InView own = source_of(both.plans[0], in, kept, image);
+    const InView partners = kMixes ? source_of(both.plans[1], in, kept, partner) : own;
     ImageView<float> to = out;
     to.data += image * out.image_stride;
     const Finisher<kChannels, kLayout> finisher{normalise, to, in_vectors};
@@ -275,14 +305,18 @@ __global__ void __launch_bounds__(kMostThreads, 2)
 #pragma unroll 1
     for (; first < pixels; first += stride) {
       const std::uint32_t turn = pixels - first < kWarpPixels ? pixels - first : kWarpPixels;
-      if (!sharp) {
-        stage_pixels<kChannels, kMixes, kAtOnce>(both, in, finisher, lane_id(), turn, at, by_32, stage);
-      } else {
-#pragma unroll 1
-        for (std::uint32_t k = lane_id(); k < kWarpPixels; k += 32) {
-          stage_pixels<kChannels, kMixes, 1>(both, in, finisher, k, turn, at, by_32, stage);
-        }
+      Pixels p;
+      std::uint32_t wanted = 0;
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        wanted |= (32 * i + lane_id() < turn ? 1u : 0u) << i;
+        p.x[i] = static_cast<std::int32_t>(at.x);
+        p.y[i] = static_cast<std::int32_t>(at.y);
+        at.advance(by_32);
       }
+      augment_pixels<kChannels, kMixes>(both, own, partners, wanted, p);
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) finisher.put(stage, 32 * i + lane_id(), p.value[i]);
       __syncwarp();
       finisher.flush(stage, first, turn, width);
       __syncwarp();
@@ -292,9 +326,23 @@ __global__ void __launch_bounds__(kMostThreads, 2)
 }
 static_assert(kWarpPixels == 32 * kAtOnce);
 
+// Where in the workspace what lies.
+struct Workspace {
+  ImagePlan* plans;
+  StepTables* tables;
+  KeptImages kept;
+
+  Workspace(std::byte* memory, const ImageShape& shape)
+      : plans(reinterpret_cast<ImagePlan*>(memory)), tables(reinterpret_cast<StepTables*>(plans + shape.count)) {
+    auto* images = reinterpret_cast<std::uint8_t*>(tables + shape.count);
+    kept.written_before = kept.before = OutView::nhwc(images, shape);
+    kept.written_after = kept.after = OutView::nhwc(images + shape.size(), shape);
+  }
+};
+
 template <int kChannels, Layout kLayout>
-void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plans, const StepTables* tables,
-                    const ImageView<float>& out, cudaStream_t stream) {
+void launch_augment(const InView& in, const FusedJob& job, const Workspace& workspace, const ImageView<float>& out,
+                    cudaStream_t stream) {
   constexpr std::int64_t kPartPixels = 4096;
   const std::int64_t pixels = in.height * in.width;
   const std::int64_t warps = (pixels + kWarpPixels - 1) / kWarpPixels;
@@ -303,8 +351,16 @@ void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plan
   const bool in_vectors = out.is_packed(kLayout) && pixels % 4 == 0 && is_aligned(out.data, 16);
   const auto kernel = job.mix.probability > 0 ? augment_images_kernel<kChannels, kLayout, true>
                                               : augment_images_kernel<kChannels, kLayout, false>;
-  launch("Augmenter", kernel, grid, dim3(threads), 0, stream, in, plans, tables, job.mix.count,
-         Normalise{job.scale_shift}, out, in_vectors);
+  launch("Augmenter", kernel, grid, dim3(threads), 0, stream, in, workspace.kept.written_after, workspace.plans,
+         workspace.tables, job.mix.count, Normalise{job.scale_shift}, out, in_vectors);
+}
+
+template <int kChannels>
+void launch_plan(const InView& in, const FusedJob& job, const Workspace& workspace, cudaStream_t stream) {
+  const std::int64_t warps = (in.height * in.width + kWarpPixels - 1) / kWarpPixels;
+  const unsigned threads = warps < kMostPlanThreads / 32 ? static_cast<unsigned>(32 * warps) : kMostPlanThreads;
+  launch("Augmenter", plan_images_kernel<kChannels>, dim3(grid_for(job.mix.count, 1)), dim3(threads), 0, stream, in,
+         job, workspace.kept, workspace.plans, workspace.tables);
 }
 
 }  // namespace
@@ -312,15 +368,14 @@ void launch_augment(const InView& in, const FusedJob& job, const ImagePlan* plan
 
 void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace,
                         ImageView<float> out, CUstream_st* stream) {
-  const bool grey = in.channels == 1;
-  auto* plans = reinterpret_cast<ImagePlan*>(workspace);
-  auto* tables = reinterpret_cast<StepTables*>(plans + job.mix.count);
-  const auto plan = grey ? cuda::plan_images_kernel<1> : cuda::plan_images_kernel<3>;
-  cuda::launch("Augmenter", plan, dim3(cuda::grid_for(job.mix.count, 1)), dim3(cuda::kPlanThreads), 0, stream, in, job,
-               plans, tables);
-  if (grey) return cuda::launch_augment<1, Layout::nhwc>(in, job, plans, tables, out, stream);
-  if (out.is_packed(Layout::nhwc)) return cuda::launch_augment<3, Layout::nhwc>(in, job, plans, tables, out, stream);
-  cuda::launch_augment<3, Layout::nchw>(in, job, plans, tables, out, stream);
+  const cuda::Workspace parts(workspace, out.shape());
+  if (in.channels == 1) {
+    cuda::launch_plan<1>(in, job, parts, stream);
+    return cuda::launch_augment<1, Layout::nhwc>(in, job, parts, out, stream);
+  }
+  cuda::launch_plan<3>(in, job, parts, stream);
+  if (out.is_packed(Layout::nhwc)) return cuda::launch_augment<3, Layout::nhwc>(in, job, parts, out, stream);
+  cuda::launch_augment<3, Layout::nchw>(in, job, parts, out, stream);
 }
 
 }  // namespace leaven

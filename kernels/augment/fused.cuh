@@ -13,17 +13,24 @@ namespace leaven::cuda {
 
 inline constexpr int kAtOnce = 4;  // pixels of a lane: a step's parameters are read once for all
 
-template <int kCount>
 struct Pixels {
-  std::int32_t x[kCount], y[kCount];
-  std::uint32_t value[kCount];   // pixel words
-  std::int32_t entered[kCount];  // the first step that changes the value: 0, or behind the step that filled it
+  std::int32_t x[kAtOnce], y[kAtOnce];
+  std::uint32_t value[kAtOnce];   // pixel words
+  std::int32_t entered[kAtOnce];  // the first step that changes the value: 0, or behind the step that filled it
 };
 
 struct PlanView {
   const ImagePlan& plan;
   const StepTables& tables;
+  InView source;  // one image
 };
+
+// The image that the plan of image `image` begins with: one of the data, or what sharpening left.
+__device__ __forceinline__ InView source_of(const ImagePlan& plan, InView in, InView kept, std::int64_t image) {
+  in.data += plan.source * in.image_stride;
+  kept.data += image * kept.image_stride;
+  return plan.source < 0 ? kept : in;
+}
 
 template <int kChannels>
 __device__ __forceinline__ std::uint32_t map_pixel(const PixelMap& map, std::uint32_t pixel) {
@@ -45,19 +52,19 @@ __device__ __forceinline__ std::uint32_t map_pixel(const PixelMap& map, std::uin
                     blend_byte(pixel, 2, map.base, lifted, map.factor), 0);
 }
 
-// From the place in the result of steps kBegin .. kEnd - 1 to the place in what they are applied to.
-template <int kBegin, int kEnd, int kCount>
-__device__ __forceinline__ void find_source(const ImagePlan& plan, const InView& in, Pixels<kCount>& p) {
-  const auto width = static_cast<std::uint32_t>(in.width);
-  const auto height = static_cast<std::uint32_t>(in.height);
+// From the place in the result of kSteps steps to the place in the source.
+template <int kSteps>
+__device__ __forceinline__ void find_source(const PlanView& view, Pixels& p) {
+  const auto width = static_cast<std::uint32_t>(view.source.width);
+  const auto height = static_cast<std::uint32_t>(view.source.height);
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) p.entered[i] = 0;
+  for (int i = 0; i < kAtOnce; ++i) p.entered[i] = 0;
 #pragma unroll
-  for (int s = kEnd - 1; s >= kBegin; --s) {
-    const PlannedStep& step = plan.steps[s];
+  for (int s = kSteps - 1; s >= 0; --s) {
+    const PlannedStep& step = view.plan.steps[s];
     if (step.kind != PlannedStep::Kind::pick) continue;
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
+    for (int i = 0; i < kAtOnce; ++i) {
       const std::int32_t x = (step.a[0] * p.x[i] + step.a[1] * p.y[i] + step.a[2]) >> 16;
       const std::int32_t y = (step.a[3] * p.x[i] + step.a[4] * p.y[i] + step.a[5]) >> 16;
       const bool inside = static_cast<std::uint32_t>(x) < width && static_cast<std::uint32_t>(y) < height;
@@ -71,15 +78,15 @@ __device__ __forceinline__ void find_source(const ImagePlan& plan, const InView&
   }
 }
 
-// What steps kBegin .. kEnd - 1 make of the values.
-template <int kBegin, int kEnd, int kChannels, int kCount>
-__device__ __forceinline__ void change_values(const PlanView& view, Pixels<kCount>& p) {
+// What kSteps steps make of the values.
+template <int kSteps, int kChannels>
+__device__ __forceinline__ void change_values(const PlanView& view, Pixels& p) {
 #pragma unroll
-  for (int s = kBegin; s < kEnd; ++s) {
+  for (int s = 0; s < kSteps; ++s) {
     const PlannedStep& step = view.plan.steps[s];
     const auto change = [&](const auto& function) {
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) {
+      for (int i = 0; i < kAtOnce; ++i) {
         const std::uint32_t changed = function(p.value[i]);
         p.value[i] = p.entered[i] <= s ? changed : p.value[i];
       }
@@ -94,85 +101,16 @@ __device__ __forceinline__ void change_values(const PlanView& view, Pixels<kCoun
   }
 }
 
-// Whether one of the first `steps` steps looks at neighbours.
-__device__ __forceinline__ bool sharpens(const ImagePlan& plan, int steps) {
-  bool found = false;
-  for (int s = 1; s < steps; ++s) found |= plan.steps[s].kind == PlannedStep::Kind::sharpen;
-  return found;
-}
-
-// The pixels `wanted` (a bit each) at p.x, p.y of what kSteps steps make of the image, into p.value. For plans that do
-// not sharpen.
-template <int kSteps, int kChannels, int kCount>
-__device__ __forceinline__ void evaluate_plain(const PlanView& view, const InView& in, std::uint32_t wanted,
-                                               Pixels<kCount>& p) {
-  find_source<0, kSteps>(view.plan, in, p);
-  const std::uint8_t* source = in.data + view.plan.source * in.image_stride;
+// The pixels `wanted` (a bit each) at p.x, p.y of what kSteps steps make of the image, into p.value.
+template <int kSteps, int kChannels>
+__device__ __forceinline__ void evaluate(const PlanView& view, std::uint32_t wanted, Pixels& p) {
+  find_source<kSteps>(view, p);
 #pragma unroll
-  for (int i = 0; i < kCount; ++i) {
+  for (int i = 0; i < kAtOnce; ++i) {
     if (p.entered[i] != 0 || (wanted >> i & 1) == 0) continue;
-    const std::uint8_t* from = source + pixel_offset(in, p.x[i], p.y[i]);
-    p.value[i] = kChannels == 1 ? std::uint32_t{from[0]} : load_pixel(from, in.channel_stride);
+    p.value[i] = pixel_at<kChannels>(view.source, p.x[i], p.y[i]);
   }
-  change_values<0, kSteps, kChannels>(view, p);
-}
-
-// The same for one pixel of any plan: a step that sharpens asks for each neighbour anew.
-template <int kSteps, int kChannels>
-__device__ __forceinline__ void evaluate_any(const PlanView& view, const InView& in, std::uint32_t wanted,
-                                             Pixels<1>& p);
-
-// Where step kStep sharpens and none behind it does.
-template <int kStep, int kSteps, int kChannels>
-__device__ __forceinline__ void evaluate_sharpened(const PlanView& view, const InView& in, std::uint32_t wanted,
-                                                   Pixels<1>& p) {
-  find_source<kStep + 1, kSteps>(view.plan, in, p);
-  if (wanted == 0) return;
-  if (p.entered[0] == 0) {
-    const bool inner = is_inner(p.x[0], p.y[0], in.width, in.height);
-    Sharpener<kChannels> sharpener;
-    std::uint32_t middle = 0;
-#pragma unroll 1
-    for (int k = inner ? 0 : 4; k <= (inner ? 8 : 4); ++k) {
-      const int dy = k < 3 ? -1 : (k < 6 ? 0 : 1);
-      Pixels<1> neighbour;
-      neighbour.x[0] = p.x[0] + k - 3 * dy - 4;
-      neighbour.y[0] = p.y[0] + dy;
-      evaluate_any<kStep, kChannels>(view, in, 1, neighbour);
-      sharpener.add(neighbour.value[0], k == 4 ? 5 : 1);
-      middle = k == 4 ? neighbour.value[0] : middle;
-    }
-    p.value[0] = inner ? sharpener.result(middle, view.plan.steps[kStep].map.factor) : middle;
-  }
-  change_values<kStep + 1, kSteps, kChannels>(view, p);
-}
-
-template <int kSteps, int kChannels>
-__device__ __forceinline__ void evaluate_any(const PlanView& view, const InView& in, std::uint32_t wanted,
-                                             Pixels<1>& p) {
-  if constexpr (kSteps > 2) {
-    if (view.plan.steps[2].kind == PlannedStep::Kind::sharpen) {
-      return evaluate_sharpened<2, kSteps, kChannels>(view, in, wanted, p);
-    }
-  }
-  if constexpr (kSteps > 1) {
-    if (view.plan.steps[1].kind == PlannedStep::Kind::sharpen) {
-      return evaluate_sharpened<1, kSteps, kChannels>(view, in, wanted, p);
-    }
-  }
-  evaluate_plain<kSteps, kChannels>(view, in, wanted, p);
-}
-static_assert(kMostSteps == 3);
-
-// One pixel at a time: any plan; several: those that do not sharpen.
-template <int kSteps, int kChannels, int kCount>
-__device__ __forceinline__ void evaluate(const PlanView& view, const InView& in, std::uint32_t wanted,
-                                         Pixels<kCount>& p) {
-  if constexpr (kCount == 1) {
-    evaluate_any<kSteps, kChannels>(view, in, wanted, p);
-  } else {
-    evaluate_plain<kSteps, kChannels>(view, in, wanted, p);
-  }
+  change_values<kSteps, kChannels>(view, p);
 }
 
 }  // namespace leaven::cuda

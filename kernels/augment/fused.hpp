@@ -14,21 +14,21 @@ struct CUstream_st;
 
 // The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second
 // asks, for each pixel of the result, which pixel of the source it is and what became of its value. That needs
-// operations that pick pixels, change values or look at few neighbours: nearest warps, and no more than
-// kMostFusedLayers of them.
+// operations that pick pixels or change values: nearest warps, and no more than kMostFusedLayers layers. What looks at
+// neighbours, sharpness, is done by the first launch: its result is kept and takes the source's place.
 namespace leaven {
 
 inline constexpr int kMostFusedLayers = 2;
 inline constexpr int kMostSteps = 1 + kMostFusedLayers;  // the crop with its flip, then the policy's layers
 
 struct PlannedStep {
-  enum class Kind : std::int32_t { copy, pick, map, color, table, sharpen };
+  enum class Kind : std::int32_t { copy, pick, map, color, table };
   Kind kind = Kind::copy;
   // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
   // bits, and `fill` (a pixel word) where that lies outside.
   std::uint32_t fill = 0;
   std::int32_t a[6] = {65536, 0, 0, 0, 65536, 0};
-  PixelMap map{};  // map; color, sharpen: the factor
+  PixelMap map{};  // map; color: its factor
 };
 
 // Of each of the policy's layers, where it is a table: per channel.
@@ -38,12 +38,10 @@ struct StepTables {
 
 struct ImagePlan {
   PlannedStep steps[kMostSteps];
-  std::int64_t source = 0;  // the image of the data
+  std::int64_t source = 0;  // the image of the data; -1: the kept one
   BoxPx box{};              // of the partner's pixels
 };
 static_assert(sizeof(ImagePlan) % 8 == 0);
-
-inline constexpr std::int64_t kFusedBytes = sizeof(ImagePlan) + sizeof(StepTables);  // of the workspace, per image
 
 // 16.16 for a whole number of pixels; what is far outside stays outside of images below 32768 pixels.
 LEAVEN_HD std::int32_t whole_16_16(std::int64_t pixels) {
@@ -110,10 +108,7 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
       step.kind = channels == 3 ? PlannedStep::Kind::color : PlannedStep::Kind::copy;
       step.map.factor = op.value;
       return step;
-    case ImageOpKind::sharpness:
-      step.kind = PlannedStep::Kind::sharpen;
-      step.map.factor = op.value;
-      return step;
+    case ImageOpKind::sharpness: return step;  // done before the plan is complete
     case ImageOpKind::autocontrast:
     case ImageOpKind::equalize: step.kind = PlannedStep::Kind::table; return step;
     default:
@@ -133,7 +128,13 @@ struct FusedJob {
   ScaleShift scale_shift;
 };
 
-// `workspace`: kFusedBytes for each image of `out`, 8-byte aligned.
+// Of the workspace for `count` images; `keeps`: whether sharpness can be drawn.
+inline std::int64_t fused_workspace_bytes(const ImageShape& image, std::int64_t count, bool keeps) {
+  const std::int64_t kept = keeps ? 2 * image.height * image.width * image.channels : 0;
+  return count * (static_cast<std::int64_t>(sizeof(ImagePlan) + sizeof(StepTables)) + kept);
+}
+
+// `workspace`: fused_workspace_bytes for the images of `out`, 8-byte aligned.
 void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace,
                         ImageView<float> out, CUstream_st* stream);
 

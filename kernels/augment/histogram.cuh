@@ -143,21 +143,23 @@ __device__ __forceinline__ bool is_inner(std::int32_t x, std::int32_t y, std::in
 }
 
 template <int kChannels>
+__device__ __forceinline__ std::uint32_t sharpened_pixel(const InView& in, std::int32_t x, std::int32_t y,
+                                                         float factor) {
+  const std::uint32_t pixel = pixel_at<kChannels>(in, x, y);
+  if (!is_inner(x, y, in.width, in.height)) return pixel;
+  Sharpener<kChannels> sharpener;
+  sharpener.add(pixel, 5);
+#pragma unroll
+  for (int k = 0; k < 9; ++k) {
+    if (k != 4) sharpener.add(pixel_at<kChannels>(in, x + k % 3 - 1, y + k / 3 - 1), 1);
+  }
+  return sharpener.result(pixel, factor);
+}
+
+template <int kChannels>
 __device__ void sharpen_image(float factor, const InView& in, const OutView& out, Part part, uint4* stages) {
-  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
-    const std::uint32_t pixel = pixel_at<kChannels>(in, x, y);
-    if (!is_inner(x, y, in.width, in.height)) return pixel;
-    Sharpener<kChannels> sharpener;
-    sharpener.add(pixel, 4);
-#pragma unroll
-    for (int dy = -1; dy <= 1; ++dy) {
-#pragma unroll
-      for (int dx = -1; dx <= 1; ++dx) {
-        sharpener.add(dx == 0 && dy == 0 ? pixel : pixel_at<kChannels>(in, x + dx, y + dy), 1);
-      }
-    }
-    return sharpener.result(pixel, factor);
-  });
+  write_pixels<kChannels>(out, part, stages,
+                          [&](std::int32_t x, std::int32_t y) { return sharpened_pixel<kChannels>(in, x, y, factor); });
 }
 
 }  // namespace leaven::cuda
