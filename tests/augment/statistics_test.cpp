@@ -49,7 +49,8 @@ struct Choices {
 // One layer on many copies of an image; every outcome looks different.
 Choices observed_choices(std::int64_t count) {
   const ImageShape one{1, 24, 24, 3};
-  const std::vector<std::uint8_t> image = noise(one.size(), 21);
+  std::vector<std::uint8_t> image = noise(one.size(), 21);
+  for (std::uint8_t& v : image) v = static_cast<std::uint8_t>(20 + v / 2);  // leaves autocontrast something to do
   const RandAugmentOptions options{.ops = kEveryOp, .num_ops = 1, .magnitude = 16};
   std::map<std::string, DrawnOp> outcomes;  // by the bytes of the result
   for (const AugmentOp op : kEveryOp) {

@@ -52,7 +52,8 @@ class RecipesTest : public leaven::test::BackendTest {
 
   static void expect_plausible(const std::vector<Row>& rows) {
     for (const Row& row : rows) {
-      EXPECT_EQ(row.image_steps, 32) << row.method;
+      EXPECT_GE(row.image_steps, 32) << row.method;
+      EXPECT_LT(row.image_steps, 40) << row.method << ": less than a batch more";
       for (const double value : {row.validation, row.test, row.shifted}) {
         EXPECT_GE(value, 0) << row.method;
         EXPECT_LE(value, 1) << row.method;
