@@ -77,27 +77,18 @@ void apply_map(const PixelMap& map, const In& in, const Out& out) {
       });
 }
 
-// The table of one channel from its histogram.
-void make_table(ImageOpKind kind, const std::uint32_t* counts, std::uint8_t* table) {
-  std::int32_t lowest = 0;
-  std::int32_t highest = 255;
-  while (lowest < 255 && counts[lowest] == 0) ++lowest;
-  while (highest > 0 && counts[highest] == 0) --highest;
-  std::uint32_t all = 0;
-  for (std::int32_t i = 0; i < 256; ++i) all += counts[i];
-  const bool one_value = highest <= lowest;
-  const double scale = one_value ? 0.0 : 255.0 / (highest - lowest);
-  const std::uint32_t step = one_value ? 0 : (all - counts[highest]) / 255;
-  std::uint32_t below = 0;
-  for (std::int32_t i = 0; i < 256; below += counts[i++]) {
-    std::int32_t value = i;
-    if (kind == ImageOpKind::autocontrast) {
-      if (!one_value) value = autocontrast_entry(i, lowest, scale);
-    } else if (step > 0) {
-      value = equalize_entry(below, step);
-    }
-    table[i] = static_cast<std::uint8_t>(value);
+void find_table(ImageOpKind kind, const In& in, std::int64_t channel, std::int64_t rows, std::int64_t pixels,
+                std::uint8_t* table) {
+  const PixelLoops& loops = pixel_loops();
+  const std::uint8_t* from = in.data + channel * in.channel_stride;
+  if (kind == ImageOpKind::autocontrast) {
+    ValueRange range;
+    for (std::int64_t y = 0; y < rows; ++y) loops.range(from + y * in.row_stride, in.pixel_stride, pixels, range);
+    return loops.autocontrast_table(range, table);
   }
+  std::uint32_t counts[256] = {};
+  for (std::int64_t y = 0; y < rows; ++y) loops.count(from + y * in.row_stride, in.pixel_stride, pixels, counts);
+  loops.equalize_table(counts, table);
 }
 
 void apply_tables(ImageOpKind kind, const In& in, const Out& out) {
@@ -106,15 +97,11 @@ void apply_tables(ImageOpKind kind, const In& in, const Out& out) {
   const std::int64_t rows = one_run ? 1 : in.height;
   const std::int64_t pixels = one_run ? in.height * in.width : in.width;
   for (std::int64_t c = 0; c < in.channels; ++c) {
-    const std::uint8_t* from = in.data + c * in.channel_stride;
-    std::uint8_t* to = out.data + c * out.channel_stride;
-    std::uint32_t counts[256] = {};
     std::uint8_t table[256];
-    for (std::int64_t y = 0; y < rows; ++y) loops.count(from + y * in.row_stride, in.pixel_stride, pixels, counts);
-    make_table(kind, counts, table);
+    find_table(kind, in, c, rows, pixels, table);
     for (std::int64_t y = 0; y < rows; ++y) {
-      loops.look_up(table, from + y * in.row_stride, in.pixel_stride, to + y * out.row_stride, out.pixel_stride,
-                    pixels);
+      loops.look_up(table, in.data + c * in.channel_stride + y * in.row_stride, in.pixel_stride,
+                    out.data + c * out.channel_stride + y * out.row_stride, out.pixel_stride, pixels);
     }
   }
 }
@@ -135,26 +122,31 @@ void copy_image(const In& in, const Out& out) {
       });
 }
 
-// The pixels begin .. end - 1 of row y.
-void copy_part(const In& in, const Out& out, std::int64_t y, std::int64_t begin, std::int64_t end) {
+void copy_row(const In& in, const Out& out, std::int64_t y) {
   In from = in;
   Out to = out;
-  from.data += y * in.row_stride + begin * in.pixel_stride;
-  to.data += y * out.row_stride + begin * out.pixel_stride;
+  from.data += y * in.row_stride;
+  to.data += y * out.row_stride;
   from.height = to.height = 1;
-  from.width = to.width = end - begin;
   copy_image(from, to);
 }
 
+void copy_pixel(const In& in, const Out& out, std::int64_t x, std::int64_t y) {
+  const std::uint8_t* from = in.data + y * in.row_stride + x * in.pixel_stride;
+  std::uint8_t* to = out.data + y * out.row_stride + x * out.pixel_stride;
+  for (std::int64_t c = 0; c < in.channels; ++c) to[c * out.channel_stride] = from[c * in.channel_stride];
+}
+
+// Where nothing lies between the rows, they are one run; it goes over the border pixels, which are put right then.
 void apply_sharpness(float factor, const In& in, const Out& out) {
   if (in.height < 3 || in.width < 3) return copy_image(in, out);
   const bool dense = pixels_are_dense(in) && pixels_are_dense(out);
   const std::int64_t runs = dense ? 1 : in.channels;
-  const std::int64_t count = (in.width - 2) * (dense ? in.channels : 1);
-  copy_part(in, out, 0, 0, in.width);
-  for (std::int64_t y = 1; y + 1 < in.height; ++y) {
-    copy_part(in, out, y, 0, 1);
-    copy_part(in, out, y, in.width - 1, in.width);
+  const std::int64_t values = dense ? in.channels : 1;  // of a pixel of a run
+  const bool one_run = in.row_stride == in.width * in.pixel_stride && out.row_stride == out.width * out.pixel_stride;
+  const std::int64_t rows_at_once = one_run ? in.height - 2 : 1;
+  const std::int64_t count = ((rows_at_once - 1) * in.width + in.width - 2) * values;
+  for (std::int64_t y = 1; y + 1 < in.height; y += rows_at_once) {
     for (std::int64_t c = 0; c < runs; ++c) {
       const std::uint8_t* row = in.data + y * in.row_stride + in.pixel_stride + c * in.channel_stride;
       const std::uint8_t* const rows[3] = {row - in.row_stride, row, row + in.row_stride};
@@ -163,7 +155,12 @@ void apply_sharpness(float factor, const In& in, const Out& out) {
                             dense ? 1 : out.pixel_stride, count);
     }
   }
-  copy_part(in, out, in.height - 1, 0, in.width);
+  copy_row(in, out, 0);
+  copy_row(in, out, in.height - 1);
+  for (std::int64_t y = 1; y + 1 < in.height; ++y) {
+    copy_pixel(in, out, 0, y);
+    copy_pixel(in, out, in.width - 1, y);
+  }
 }
 
 // Calls body(job) for the planes of the image: one where the channels of a pixel lie side by side, else one per

@@ -23,6 +23,11 @@ struct RgbOutput {
   std::int64_t step;
 };
 
+struct ValueRange {
+  std::int32_t lowest = 255;
+  std::int32_t highest = 0;
+};
+
 struct PixelLoops {
   // out[i] = map(in[i]) for `count` values without gaps, and with gaps.
   void (*map)(const PixelMap& map, const std::uint8_t* in, std::uint8_t* out, std::int64_t count);
@@ -31,6 +36,10 @@ struct PixelLoops {
   std::uint64_t (*sum)(const std::uint8_t* in, std::int64_t step, std::int64_t count);
   std::uint64_t (*luma_sum)(const RgbRun& in, std::int64_t count);
   void (*color)(float factor, const RgbRun& in, const RgbOutput& out, std::int64_t count);
+  // Widens the range to these values.
+  void (*range)(const std::uint8_t* in, std::int64_t step, std::int64_t count, ValueRange& range);
+  void (*autocontrast_table)(const ValueRange& range, std::uint8_t* table);
+  void (*equalize_table)(const std::uint32_t* counts, std::uint8_t* table);
   // Adds to counts[256].
   void (*count)(const std::uint8_t* in, std::int64_t step, std::int64_t count, std::uint32_t* counts);
   // out[i] = table[in[i]].

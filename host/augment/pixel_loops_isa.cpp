@@ -235,6 +235,50 @@ void color(float factor, const RgbRun& in, const RgbOutput& out, std::int64_t co
   color_planes<0>(factor, in, out, count);
 }
 
+template <int kStep>
+void find_range(const Byte* in, std::int64_t step, std::int64_t count, ValueRange& range) {
+  Byte lowest = static_cast<Byte>(range.lowest);
+  Byte highest = static_cast<Byte>(range.highest);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Byte v = in[i * (kStep > 0 ? kStep : step)];
+    lowest = v < lowest ? v : lowest;
+    highest = v > highest ? v : highest;
+  }
+  range = {lowest, highest};
+}
+
+void value_range(const Byte* in, std::int64_t step, std::int64_t count, ValueRange& range) {
+  if (step == 1) return find_range<1>(in, step, count, range);
+  if (step == 3) return find_range<3>(in, step, count, range);
+  find_range<0>(in, step, count, range);
+}
+
+void autocontrast_table(const ValueRange& range, Byte* table) {
+  const bool one_value = range.highest <= range.lowest;
+  const double scale = one_value ? 0.0 : 255.0 / (range.highest - range.lowest);
+  const std::int32_t lowest = range.lowest;
+  for (std::int32_t i = 0; i < 256; ++i) {
+    table[i] = static_cast<Byte>(one_value ? i : autocontrast_entry(i, lowest, scale));
+  }
+}
+
+// equalize_entry() with a division of doubles, which is exact for integers of 32 bits when it is rounded down.
+void equalize_table(const std::uint32_t* counts, Byte* table) {
+  std::uint32_t below[257];
+  below[0] = 0;
+  std::uint32_t last = 0;
+  for (std::int32_t i = 0; i < 256; ++i) {
+    below[i + 1] = below[i] + counts[i];
+    last = counts[i] != 0 ? counts[i] : last;
+  }
+  const std::uint32_t step = (below[256] - last) / 255;  // 0 too where there is one value
+  const double divisor = step;
+  for (std::int32_t i = 0; i < 256; ++i) {
+    const std::int32_t value = static_cast<std::int32_t>(static_cast<double>(step / 2 + below[i]) / divisor);
+    table[i] = static_cast<Byte>(step == 0 ? i : (value < 255 ? value : 255));
+  }
+}
+
 // Four histograms: equal values that follow each other do not wait for one another.
 void count_values(const Byte* in, std::int64_t step, std::int64_t count, std::uint32_t* counts) {
   std::uint32_t parts[4][256] = {};
@@ -249,10 +293,38 @@ void count_values(const Byte* in, std::int64_t step, std::int64_t count, std::ui
   for (int v = 0; v < 256; ++v) counts[v] += parts[0][v] + parts[1][v] + parts[2][v] + parts[3][v];
 }
 
+#if defined(__SSSE3__)
+// A table of 256 bytes as sixteen shuffles of 16. The index of shuffle k is below 128, and its low half the value's,
+// only for values whose upper half is k: the others give 0.
+struct Table {
+  Bytes rows[16];
+  explicit Table(const Byte* table) {
+    for (int k = 0; k < 16; ++k) {
+      rows[k] = simd::each_lane(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * k)));
+    }
+  }
+  [[gnu::always_inline]] Bytes operator()(Bytes v) const {
+    const Bytes lift = simd::bytes(0x70);
+    Bytes result{};
+    for (int k = 0; k < 16; ++k) {
+      const Bytes index = simd::add_saturating8(simd::xor_bits(v, simd::bytes(static_cast<Byte>(16 * k))), lift);
+      result = simd::or_bits(result, simd::shuffle(rows[k], index));
+    }
+    return result;
+  }
+};
+#endif
+
 void look_up(const Byte* table, const Byte* in, std::int64_t in_step, Byte* out, std::int64_t out_step,
              std::int64_t count) {
-#pragma GCC unroll 8
-  for (std::int64_t i = 0; i < count; ++i) out[i * out_step] = table[in[i * in_step]];
+  std::int64_t i = 0;
+#if defined(__SSSE3__)
+  if (in_step == 1 && out_step == 1) {
+    const Table values(table);
+    for (; i + kVectorBytes <= count; i += kVectorBytes) simd::store(out + i, values(simd::load(in + i)));
+  }
+#endif
+  for (; i < count; ++i) out[i * out_step] = table[in[i * in_step]];
 }
 
 template <bool kDense>
@@ -266,7 +338,8 @@ void sharpen_values(float factor, const Byte* const rows[3], std::int64_t distan
     const std::int64_t at = kDense ? i : i * in_step;
     const auto three = [&](const Byte* p) { return p[at - distance] + p[at] + p[at + distance]; };
     const std::int32_t value = row[at];
-    const std::int32_t base = smoothed(three(above) + three(row) + three(below) + 4 * value);
+    const auto sum = static_cast<std::uint16_t>(three(above) + three(row) + three(below) + 4 * value);
+    const std::int32_t base = smoothed(sum);
     to[kDense ? i : i * out_step] =
         static_cast<Byte>(blend(static_cast<float>(base), static_cast<float>(value - base), factor));
   }
@@ -280,7 +353,7 @@ void sharpen(float factor, const Byte* const rows[3], std::int64_t distance, std
 
 }  // namespace
 
-extern const PixelLoops pixel_loops{map_values, map_strided,  sum_values, luma_sum,
-                                    color,      count_values, look_up,    sharpen};
+extern const PixelLoops pixel_loops{map_values,         map_strided,    sum_values,   luma_sum, color,  value_range,
+                                    autocontrast_table, equalize_table, count_values, look_up,  sharpen};
 
 }  // namespace leaven::LEAVEN_ISA

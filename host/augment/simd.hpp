@@ -74,6 +74,9 @@ namespace simd {
 
 [[gnu::always_inline]] inline Bytes shuffle(Bytes v, Bytes indices) { return LEAVEN_SIMD(shuffle_epi8)(v, indices); }
 [[gnu::always_inline]] inline Bytes or_bits(Bytes a, Bytes b) { return LEAVEN_SIMD_BITS(or)(a, b); }
+[[gnu::always_inline]] inline Bytes xor_bits(Bytes a, Bytes b) { return LEAVEN_SIMD_BITS(xor)(a, b); }
+[[gnu::always_inline]] inline Bytes bytes(std::uint8_t v) { return LEAVEN_SIMD(set1_epi8)(static_cast<char>(v)); }
+[[gnu::always_inline]] inline Bytes add_saturating8(Bytes a, Bytes b) { return LEAVEN_SIMD(adds_epu8)(a, b); }
 [[gnu::always_inline]] inline Bytes int32(std::int32_t v) { return LEAVEN_SIMD(set1_epi32)(v); }
 [[gnu::always_inline]] inline Bytes add32(Bytes a, Bytes b) { return LEAVEN_SIMD(add_epi32)(a, b); }
 [[gnu::always_inline]] inline Bytes shift_right32(Bytes a, int n) { return LEAVEN_SIMD(srli_epi32)(a, n); }
