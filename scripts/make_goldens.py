@@ -30,7 +30,7 @@ from golden_images import make_image
 from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
-from torchvision.transforms.autoaugment import RandAugment, TrivialAugmentWide, _apply_op
+from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide, _apply_op
 
 BINS = 31
 TABLE_SIZES = ((28, 28), (32, 32), (33, 47), (224, 224))
@@ -123,6 +123,11 @@ def tables():
         entries_here = rand_augment(height, width)
         yield {"table": "rand_augment", "height": height, "width": width, "bins": BINS, "entries": entries_here}
     yield {"table": "trivial_augment_wide", "bins": BINS, "entries": trivial_augment()}
+    for height, width in TABLE_SIZES:
+        space = AutoAugment()._augmentation_space(10, (height, width))
+        yield {"table": "auto_augment", "height": height, "width": width, "bins": 10, "entries": entries(space)}
+    for policy in AutoAugmentPolicy:
+        yield {"table": "auto_augment_policies", "set": policy.value, "policies": AutoAugment(policy).policies}
 
 
 def policy_magnitudes(name, height, width):

@@ -6,7 +6,7 @@
 #include "host/augment/cutmix.hpp"
 #include "host/augment/image_op.hpp"
 #include "host/augment/normalise.hpp"
-#include "host/augment/rand_augment.hpp"
+#include "host/augment/policy.hpp"
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
@@ -15,6 +15,15 @@
 #include "kernels/augment/pad_flip.hpp"
 
 namespace leaven {
+
+struct AugmenterPlan {
+  PolicyPlan policy;
+  WarpOptions warp;
+  bool mixes;
+  bool sharpens;  // can draw sharpness
+  bool fused;     // on CUDA, two launches do it all (kernels/augment/fused.hpp); otherwise each step is one
+};
+
 namespace {
 
 using In = ImageView<const std::uint8_t>;
@@ -25,8 +34,7 @@ constexpr std::int32_t kMostPadding = 1 << 20;
 // One call, resolved.
 struct Job {
   PadFlipJob pad_flip;
-  RandAugmentSource policy;
-  std::int32_t layers = 0;
+  PolicySource policy;
   WarpOptions policy_warp;
   CutMixJob mix;
   ScaleShift scale_shift;
@@ -37,27 +45,11 @@ struct Job {
 std::int64_t aligned_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 std::int64_t image_bytes(const ImageShape& s) { return s.height * s.width * s.channels; }
 
-// Whether two launches do it all (kernels/augment/fused.hpp); otherwise each step is one.
-bool is_fused(const AugmenterOptions& options, const ImageShape& image) {
-  if (image.height >= 32768 || image.width >= 32768) return false;
-  if (options.pad_crop && options.pad_crop->padding >= 32768 - image.width) return false;
-  if (!options.policy || options.policy->num_ops == 0) return true;
-  if (options.policy->num_ops > kMostFusedLayers) return false;
-  if (options.policy->warp.interpolation != Interpolation::nearest) return false;
-  const RandAugmentPlan plan = rand_augment_plan(*options.policy, {image.height, image.width});
-  for (std::int32_t i = 0; i < plan.size; ++i) {
-    for (const ImageOp& op : plan.ops[i]) {
-      if (!is_fusable(op, image.height, image.width)) return false;
-    }
-  }
-  return true;
-}
-
 // The workspace holds whole batches (CUDA: where the steps come from and go to; CPU, with mixing: what the partners
 // read), then on the CPU pairs of images, a pair for each range of the batch that may be worked on at the same time.
-std::int64_t batches_in_workspace(const AugmenterOptions& options, Backend backend) {
-  if (backend == Backend::cuda) return options.policy && options.policy->num_ops > 0 ? 2 : 1;
-  return options.mix ? 1 : 0;
+std::int64_t batches_in_workspace(const AugmenterPlan& plan, Backend backend) {
+  if (backend == Backend::cuda) return plan.policy.layers > 0 ? 2 : 1;
+  return plan.mixes ? 1 : 0;
 }
 std::int64_t ranges_wanted(std::int64_t capacity) {
   return std::min<std::int64_t>(capacity, std::int64_t{4} * cpu_threads());
@@ -88,8 +80,9 @@ void augment_image(const Job& job, const In& in, std::int64_t image, ImageChain&
     chain.step(translate_op(padding - drawn.offset.x, padding - drawn.offset.y), {.fill = job.pad_flip.fill});
   }
   if (drawn.flipped) chain.step(value_op(ImageOpKind::flip_left_right, 0), {});
-  RandAugmentSource policy = job.policy;
-  for (policy.layer = 0; policy.layer < job.layers; ++policy.layer) chain.step(policy(image), job.policy_warp);
+  for (std::int32_t layer = 0; layer < job.policy.plan.layers; ++layer) {
+    chain.step(job.policy.of_layer(image, layer), job.policy_warp);
+  }
 }
 
 // An image stays in the cache from its first step to the last. With mixing the augmented images are kept, because the
@@ -132,7 +125,6 @@ void run_fused(const Job& job, const In& in, Augmenter::Batch& out, Stream strea
   if constexpr (kWithCuda) {
     const FusedJob fused{.pad_flip = job.pad_flip,
                          .policy = job.policy,
-                         .layers = job.layers,
                          .fill = job.policy_warp.fill,
                          .mix = job.mix,
                          .scale_shift = job.scale_shift};
@@ -152,8 +144,8 @@ void run_cuda(const Job& job, In now, Augmenter::Batch& out, Stream stream) {
       pad_flip_cuda(now, job.pad_flip, batches[0], stream.cuda_handle());
       now = batches[0];
     }
-    RandAugmentSource policy = job.policy;
-    for (policy.layer = 0; policy.layer < job.layers; ++policy.layer) {
+    PolicySource policy = job.policy;
+    for (policy.layer = 0; policy.layer < policy.plan.layers; ++policy.layer) {
       const Out& next = batches[now.data == batches[0].data ? 1 : 0];
       cuda::image_ops_cuda("Augmenter", policy, now, job.policy_warp, next, stream.cuda_handle());
       now = next;
@@ -163,6 +155,26 @@ void run_cuda(const Job& job, In now, Augmenter::Batch& out, Stream stream) {
   }
 }
 
+AugmenterPlan make_plan(const AugmenterOptions& options, const ImageShape& image) {
+  constexpr std::int64_t kMostSide = 32767;  // 16.16 coordinates
+  AugmenterPlan plan{.policy = {},
+                     .warp = {},
+                     .mixes = options.mix.has_value(),
+                     .sharpens = false,
+                     .fused = image.height <= kMostSide && image.width <= kMostSide};
+  if (options.pad_crop) plan.fused = plan.fused && options.pad_crop->padding + image.width <= kMostSide;
+  if (!options.policy) return plan;
+  plan.policy = policy_plan(*options.policy, {image.height, image.width});
+  plan.warp = warp_options(*options.policy);
+  plan.fused =
+      plan.fused && plan.policy.layers <= kMostFusedLayers && plan.warp.interpolation == Interpolation::nearest;
+  for_each_op(plan.policy, [&](const ImageOp& op) {
+    plan.sharpens = plan.sharpens || op.kind == ImageOpKind::sharpness;
+    plan.fused = plan.fused && is_fusable(op, image.height, image.width);
+  });
+  return plan;
+}
+
 void check_shape(const ImageShape& image) {
   check(image.height >= 1 && image.width >= 1 && (image.channels == 1 || image.channels == 3),
         "Augmenter: image is {}x{}x{} (height x width x channels), expected at least 1x1 and 1 or 3 channels",
@@ -170,21 +182,15 @@ void check_shape(const ImageShape& image) {
   check_area("Augmenter", "image", image);
 }
 
-std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
+std::int64_t workspace_bytes(const AugmenterPlan& plan, const ImageShape& image, std::int64_t capacity,
                              std::int64_t pairs, Backend backend) {
-  if (backend == Backend::cuda && is_fused(options, image)) {
-    const std::span<const AugmentOp> ops =
-        options.policy ? std::span<const AugmentOp>(options.policy->ops.begin(), options.policy->ops.end())
-                       : std::span<const AugmentOp>();
-    const bool sharpens = std::find(ops.begin(), ops.end(), AugmentOp::sharpness) != ops.end();
-    return fused_workspace_bytes(image, capacity, sharpens);
-  }
-  const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
+  if (backend == Backend::cuda && plan.fused) return fused_workspace_bytes(image, capacity, plan.sharpens);
+  const std::int64_t batches = batches_in_workspace(plan, backend) * aligned_bytes(image_bytes(image) * capacity);
   return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));
 }
 
 void check_batch(const char* function, const Augmenter::Batch& batch, const AugmenterOptions& options,
-                 const ImageShape& image, std::int64_t count, Stream stream) {
+                 const AugmenterPlan& plan, const ImageShape& image, std::int64_t count, Stream stream) {
   check(batch.images.backend() == stream.backend(), "{}: out is a batch of the {} backend, expected {} (the stream's)",
         function, name(batch.images.backend()), name(stream.backend()));
   check(count <= batch.capacity, "{}: {} images are wanted, expected at most {} (out's capacity)", function, count,
@@ -195,7 +201,7 @@ void check_batch(const char* function, const Augmenter::Batch& batch, const Augm
             batch.weight_a.size() >= batch.capacity && batch.label_a.size() >= batch.capacity &&
             batch.label_b.size() >= batch.capacity &&
             batch.workspace.size() >=
-                workspace_bytes(options, image, batch.capacity, batch.capacity > 0 ? 1 : 0, stream.backend()),
+                workspace_bytes(plan, image, batch.capacity, batch.capacity > 0 ? 1 : 0, stream.backend()),
         "{}: out was made by another Augmenter, expected a batch of make_batch", function);
 }
 
@@ -210,9 +216,9 @@ void check_call(const char* function, const char* argument, const In& in, std::s
 }
 
 // `data_count`: 0, or the size of the data set that ids and labels refer to.
-void run(const AugmenterOptions& options, const In& in, std::span<const std::int64_t> sample_ids,
-         std::span<const std::int32_t> labels, std::int64_t data_count, RandomKey key, Augmenter::Batch& out,
-         Stream stream) {
+void run(const AugmenterOptions& options, const AugmenterPlan& plan, const In& in,
+         std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels, std::int64_t data_count,
+         RandomKey key, Augmenter::Batch& out, Stream stream) {
   const auto count = static_cast<std::int64_t>(sample_ids.size());
   out.count = count;
   out.shape.count = count;
@@ -225,8 +231,8 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
                        .flip_probability = options.flip_probability,
                        .ids = ids,
                        .data_count = data_count},
-          .policy = {.plan = {}, .seed = key.seed, .epoch = key.epoch, .layer = 0, .ids = ids},
-          .policy_warp = {},
+          .policy = {.plan = plan.policy, .seed = key.seed, .epoch = key.epoch, .layer = 0, .ids = ids},
+          .policy_warp = plan.warp,
           .mix = {.seed = key.seed,
                   .epoch = key.epoch,
                   .probability = options.mix ? options.mix->probability : 0.0f,
@@ -244,15 +250,10 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
           .scale_shift = scale_shift(options.normalise),
           .shape = out.shape,
           .layout = out.layout};
-  if (options.policy) {
-    job.policy.plan = rand_augment_plan(*options.policy, {in.height, in.width});
-    job.layers = options.policy->num_ops;
-    job.policy_warp = options.policy->warp;
-  }
   if (stream.backend() == Backend::cuda) {
-    return is_fused(options, out.shape) ? run_fused(job, in, out, stream) : run_cuda(job, in, out, stream);
+    return plan.fused ? run_fused(job, in, out, stream) : run_cuda(job, in, out, stream);
   }
-  run_cpu(job, in, out, options.mix.has_value());
+  run_cpu(job, in, out, plan.mixes);
 }
 
 }  // namespace
@@ -265,14 +266,12 @@ Augmenter::Augmenter(const AugmenterOptions& options, const ImageShape& image) :
   }
   check(options.flip_probability >= 0 && options.flip_probability <= 1,
         "Augmenter: flip_probability is {}, expected 0 to 1", options.flip_probability);
-  if (options.policy) {
-    check_rand_augment("Augmenter", *options.policy);
-    check_options("Augmenter", options.policy->warp);
-  }
+  if (options.policy) check_policy("Augmenter", *options.policy);
   if (options.mix) check_cutmix("Augmenter", *options.mix);
   check_normalisation("Augmenter", options.normalise, image.channels);
   check(options.output_layout == Layout::nhwc || options.output_layout == Layout::nchw,
         "Augmenter: output_layout is {}, expected nhwc (0) or nchw (1)", static_cast<int>(options.output_layout));
+  plan_ = std::make_shared<const AugmenterPlan>(make_plan(options, image));
 }
 
 Augmenter::Batch Augmenter::make_batch(std::int64_t capacity, Stream stream) const {
@@ -282,7 +281,7 @@ Augmenter::Batch Augmenter::make_batch(std::int64_t capacity, Stream stream) con
               .label_b = Buffer<std::int32_t>(capacity, stream),
               .weight_a = Buffer<float>(capacity, stream),
               .workspace = Buffer<std::byte>(
-                  workspace_bytes(options_, image_, capacity, ranges_wanted(capacity), stream.backend()), stream),
+                  workspace_bytes(*plan_, image_, capacity, ranges_wanted(capacity), stream.backend()), stream),
               .capacity = capacity,
               .count = 0,
               .shape = image_,
@@ -296,8 +295,8 @@ void Augmenter::operator()(ImageView<const std::uint8_t> in, std::span<const std
   check_call("Augmenter", "in", in, sample_ids, image_);
   check_span("Augmenter", "sample_ids", sample_ids, in.count);
   if (!labels.empty()) check_span("Augmenter", "labels", labels, in.count);
-  check_batch("Augmenter", out, options_, image_, in.count, stream);
-  run(options_, in, sample_ids, labels, 0, key, out, stream);
+  check_batch("Augmenter", out, options_, *plan_, image_, in.count, stream);
+  run(options_, *plan_, in, sample_ids, labels, 0, key, out, stream);
 }
 
 void Augmenter::gather(ImageView<const std::uint8_t> data, std::span<const std::int64_t> sample_ids,
@@ -305,8 +304,8 @@ void Augmenter::gather(ImageView<const std::uint8_t> data, std::span<const std::
   check_call("Augmenter::gather", "data", data, sample_ids, image_);
   check(data.count > 0 || sample_ids.empty(), "Augmenter::gather: data has {} images, expected at least 1", data.count);
   if (!data_labels.empty()) check_span("Augmenter::gather", "data_labels", data_labels, data.count);
-  check_batch("Augmenter::gather", out, options_, image_, static_cast<std::int64_t>(sample_ids.size()), stream);
-  run(options_, data, sample_ids, data_labels, data.count, key, out, stream);
+  check_batch("Augmenter::gather", out, options_, *plan_, image_, static_cast<std::int64_t>(sample_ids.size()), stream);
+  run(options_, *plan_, data, sample_ids, data_labels, data.count, key, out, stream);
 }
 
 }  // namespace leaven

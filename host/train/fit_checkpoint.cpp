@@ -10,6 +10,16 @@
 namespace leaven::train {
 namespace {
 
+struct PolicyText {
+  std::string operator()(const RandAugmentOptions& o) const {
+    return message("RandAugment {} of magnitude {}", o.num_ops, o.magnitude);
+  }
+  std::string operator()(const TrivialAugmentOptions& o) const { return message("TrivialAugment of {} bins", o.bins); }
+  std::string operator()(const AutoAugmentOptions& o) const {
+    return message("AutoAugment {}", static_cast<std::int32_t>(o.set));
+  }
+};
+
 constexpr const char* kPrefix = "momentum.";
 
 // FNV-1a, 64 bits.
@@ -40,10 +50,10 @@ std::string fingerprint(const FitData& data, const FitOptions& o, std::int64_t s
   const AugmenterOptions& a = o.augment;
   std::string text = message(
       "steps {}, batch {}, seed {}, learning rate {}, warm-up {}, momentum {}, weight decay {}, smoothing {}, "
-      "samples {} + {} of hash {}, pad-crop {}, flip {}, RandAugment {} of magnitude {}, CutMix {}",
+      "samples {} + {} of hash {}, pad-crop {}, flip {}, {}, CutMix {}",
       steps, rows, o.seed, o.learning_rate, o.warm_up, o.sgd.momentum, o.sgd.weight_decay, o.label_smoothing,
       data.samples.size(), data.more_samples.size(), hash.value(), a.pad_crop ? a.pad_crop->padding : 0,
-      a.flip_probability, a.policy ? a.policy->num_ops : 0, a.policy ? a.policy->magnitude : 0,
+      a.flip_probability, a.policy ? std::visit(PolicyText{}, *a.policy) : std::string("no policy"),
       a.mix ? a.mix->probability : 0.0f);
   if (o.distillation) {
     text += message(", distillation temperature {}, weights {} and {}", o.distillation->temperature,

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
+#include <variant>
 
 #include <leaven/buffer.hpp>
 #include <leaven/error.hpp>
@@ -249,6 +251,36 @@ void rand_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t
                   const RandAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out,
                   std::span<std::byte> workspace, Stream stream);
 
+/// TrivialAugmentWide (Mueller, Hutter 2021, arXiv:2103.10158): one operation of the list, its strength one of the bins
+/// of torchvision's table, its sign drawn too where it has one.
+struct TrivialAugmentOptions {
+  OpList ops = rand_augment_ops();
+  std::int32_t bins = 31;  ///< 2 to 32
+  WarpOptions warp{};
+};
+
+void trivial_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                     const TrivialAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out, Stream stream);
+
+/// The data that a set of AutoAugment's sub-policies was searched on.
+enum class AutoAugmentSet : std::int32_t { imagenet, cifar10, svhn };
+
+/// AutoAugment (Cubuk et al. 2018, arXiv:1805.09501): one of 25 sub-policies, whose two operations happen with their
+/// probabilities; sub-policies and strengths are torchvision's.
+struct AutoAugmentOptions {
+  AutoAugmentSet set = AutoAugmentSet::imagenet;
+  WarpOptions warp{};
+};
+
+std::int64_t auto_augment_workspace_bytes(const ImageShape& shape);
+
+/// `out` must not overlap `in`.
+void auto_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                  const AutoAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                  std::span<std::byte> workspace, Stream stream);
+
+using Policy = std::variant<RandAugmentOptions, TrivialAugmentOptions, AutoAugmentOptions>;
+
 struct CutMixOptions {
   float alpha = 1.0f;        ///< lambda ~ Beta(alpha, alpha)
   float probability = 1.0f;  ///< that an image is mixed at all
@@ -295,13 +327,15 @@ struct RandomPadCrop {
 struct AugmenterOptions {
   std::optional<RandomPadCrop> pad_crop{};
   float flip_probability = 0.0f;  ///< of a left-right flip
-  std::optional<RandAugmentOptions> policy{};
+  std::optional<Policy> policy{};
   std::optional<CutMixOptions> mix{};
   Normalisation normalise{};
   Layout output_layout = Layout::nhwc;
 };
 
-/// The training pipeline pad-crop, flip, RandAugment, CutMix, normalise, in this order; what is not asked for is left
+struct AugmenterPlan;  // what the constructor finds out
+
+/// The training pipeline pad-crop, flip, policy, CutMix, normalise, in this order; what is not asked for is left
 /// out. Without mixing an image's result is a pure function of (seed, epoch, sample id) and the image.
 class Augmenter {
  public:
@@ -340,6 +374,7 @@ class Augmenter {
  private:
   AugmenterOptions options_;
   ImageShape image_;
+  std::shared_ptr<const AugmenterPlan> plan_;
 };
 
 }  // namespace leaven

@@ -16,9 +16,9 @@ __device__ void plan_steps(const FusedJob& job, std::int64_t image, const InView
   plan.steps[0] =
       plan_pad_flip(draw_pad_flip(job.pad_flip, image), job.pad_flip.padding, width, fill_word(job.pad_flip.fill));
   for (int layer = 0; layer < kMostFusedLayers; ++layer) {
-    plan.steps[1 + layer] =
-        layer < job.layers ? plan_op(job.policy.of_layer(image, layer), height, width, channels, fill_word(job.fill))
-                           : PlannedStep{};
+    plan.steps[1 + layer] = layer < job.policy.plan.layers ? plan_op(job.policy.of_layer(image, layer), height, width,
+                                                                     channels, fill_word(job.fill))
+                                                           : PlannedStep{};
   }
   const CutMixDraw mixed = job.mix.probability > 0 ? draw_cutmix(job.mix, image) : CutMixDraw{};
   plan.box = mixed.box;
@@ -169,7 +169,7 @@ __global__ void __launch_bounds__(kMostPlanThreads)
     if (threadIdx.x == 0) {
       plan_steps(job, image, in, planner.plan);
       for (int layer = 0; layer < kMostFusedLayers; ++layer) {
-        planner.ops[1 + layer] = layer < job.layers ? job.policy.of_layer(image, layer) : ImageOp{};
+        planner.ops[1 + layer] = layer < job.policy.plan.layers ? job.policy.of_layer(image, layer) : ImageOp{};
       }
     }
     __syncthreads();

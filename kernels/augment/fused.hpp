@@ -7,7 +7,7 @@
 #include "kernels/augment/normalise.hpp"
 #include "kernels/augment/pad_flip.hpp"
 #include "kernels/augment/pixel.hpp"
-#include "kernels/augment/rand_augment.hpp"
+#include "kernels/augment/policy.hpp"
 #include "kernels/augment/warp.hpp"
 
 struct CUstream_st;
@@ -121,8 +121,7 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
 // One call. Output image i is sample ids[i]; the image it is made of is pad_flip's.
 struct FusedJob {
   PadFlipJob pad_flip;
-  RandAugmentSource policy;
-  std::int32_t layers = 0;
+  PolicySource policy;
   Colour fill = 0;  // of the policy's warps
   CutMixJob mix;
   ScaleShift scale_shift;

@@ -33,7 +33,8 @@ enum class DrawSlot : std::uint32_t {
   shuffle = 4,
   initial_weights = 5,
   split = 6,
-  rand_augment = 16,  // + layer
+  policy_group = 7,
+  policy_layer = 16,  // + layer
   dropout = 64,       // + layer
 };
 

@@ -94,7 +94,11 @@ std::span<const OpSpec> policy_specs() {
   static const std::vector<OpSpec> policies =
       geometry({{"randaugment",
                  "num_ops operations drawn at random for each picture and copy",
-                 {otherwise(2, integer("num_ops", 1, 16)), otherwise(9, integer("magnitude", 0, 30))}}});
+                 {otherwise(2, integer("num_ops", 1, 16)), otherwise(9, integer("magnitude", 0, 30))}},
+                {"trivialaugment", "one operation of random strength for each picture and copy", {}},
+                {"autoaugment",
+                 "one of 25 pairs of operations that were searched for on a data set",
+                 {otherwise(0, choice("set", {"imagenet", "cifar10", "svhn"}))}}});
   return policies;
 }
 

@@ -103,12 +103,20 @@ void Picture::apply(const ParsedOp& op) {
 }
 
 void Picture::apply_policy(const ParsedOp& policy, RandomKey key, std::int64_t sample_id) {
-  const RandAugmentOptions options{
-      .num_ops = integer(policy, "num_ops"), .magnitude = integer(policy, "magnitude"), .warp = warp_options(policy)};
   const Buffer<std::int64_t> ids(std::span<const std::int64_t>(&sample_id, 1), stream_);
-  const Buffer<std::byte> workspace(rand_augment_workspace_bytes(shape_, options), stream_);
+  const Buffer<std::byte> workspace(shape_.size(), stream_);
   const ImageSize size{shape_.height, shape_.width};
-  rand_augment(in(), ids.cspan(), options, key, out(size), workspace.span(), stream_);
+  const WarpOptions warp = warp_options(policy);
+  if (policy.name == "trivialaugment") {
+    trivial_augment(in(), ids.cspan(), {.warp = warp}, key, out(size), stream_);
+  } else if (policy.name == "autoaugment") {
+    const auto set = static_cast<AutoAugmentSet>(integer(policy, "set"));  // in the order of the table
+    auto_augment(in(), ids.cspan(), {.set = set, .warp = warp}, key, out(size), workspace.span(), stream_);
+  } else {
+    const RandAugmentOptions options{
+        .num_ops = integer(policy, "num_ops"), .magnitude = integer(policy, "magnitude"), .warp = warp};
+    rand_augment(in(), ids.cspan(), options, key, out(size), workspace.span(), stream_);
+  }
   finish(size);
   stream_.synchronize();  // before the workspace goes
 }

@@ -76,7 +76,7 @@ inline Result expected(const AugmenterOptions& options, const Samples& s, Random
     const bool flipped = expected_flip(key, id, options.flip_probability);
     flip(b, flipped ? FlipAxis::left_right : FlipAxis::none, a, Stream::cpu());
   }
-  if (options.policy) now = expected_rand_augment(now, shape, s.ids, *options.policy, key);
+  if (options.policy) now = expected_policy(now, shape, s.ids, *options.policy, key);
   const CutMixOptions mix = options.mix.value_or(CutMixOptions{.probability = 0});
   now = expected_cutmix(now, shape, s.ids, mix, key);
   Result result;
@@ -109,6 +109,8 @@ inline std::vector<AugmenterOptions> some_options() {
        .policy = RandAugmentOptions{.num_ops = 2, .magnitude = 28, .warp = {.fill = {9, 8, 7}}},
        .mix = CutMixOptions{.alpha = 0.4f},
        .normalise = kImageNet},
+      {.policy = TrivialAugmentOptions{.warp = {.fill = 128}}, .normalise = kImageNet},
+      {.flip_probability = 0.5f, .policy = AutoAugmentOptions{.set = AutoAugmentSet::cifar10}, .mix = CutMixOptions{}},
       {.pad_crop = RandomPadCrop{.padding = 40},
        .flip_probability = 0.3f,
        .policy = strong,

@@ -67,35 +67,56 @@ inline const std::map<AugmentOp, std::string>& torchvision_names() {
 }
 
 struct GoldenTable {
-  ImageSize size;
-  std::map<std::string, std::vector<double>> magnitudes;
+  ImageSize size{};
+  std::map<std::string, std::vector<double>> magnitudes{};
 };
 
-// torchvision's RandAugment tables for 31 bins.
-inline const std::vector<GoldenTable>& golden_tables() {
-  static const std::vector<GoldenTable> all = [] {
-    std::vector<GoldenTable> tables;
+// The lines of the golden file that are no cases.
+inline const std::vector<nlohmann::json>& golden_headers() {
+  static const std::vector<nlohmann::json> all = [] {
+    std::vector<nlohmann::json> lines;
     std::ifstream file(LEAVEN_TEST_DATA "/golden/augment.jsonl");
     for (std::string line; std::getline(file, line);) {
-      const nlohmann::json entry = nlohmann::json::parse(line);
-      if (entry.contains("op")) break;
-      if (!entry.contains("table") || entry["table"] != "rand_augment") continue;
-      GoldenTable table{{entry["height"], entry["width"]}, {}};
-      for (const auto& [name, values] : entry["entries"].items())
-        table.magnitudes[name] = values["magnitudes"].get<std::vector<double>>();
-      tables.push_back(table);
+      lines.push_back(nlohmann::json::parse(line));
+      if (!lines.back().contains("op")) continue;
+      lines.pop_back();
+      break;
     }
-    return tables;
+    return lines;
   }();
   return all;
 }
 
-// For 31 bins. Translations of sizes that the file does not have: by the formula.
+// torchvision's tables: rand_augment and trivial_augment_wide for 31 bins, auto_augment for 10.
+inline std::vector<GoldenTable> golden_tables(const std::string& kind) {
+  std::vector<GoldenTable> tables;
+  for (const nlohmann::json& entry : golden_headers()) {
+    if (entry.value("table", "") != kind) continue;
+    GoldenTable table{{entry.value("height", 0), entry.value("width", 0)}, {}};
+    for (const auto& [name, values] : entry["entries"].items()) {
+      table.magnitudes[name] = values["magnitudes"].get<std::vector<double>>();
+    }
+    tables.push_back(table);
+  }
+  return tables;
+}
+
+inline const std::vector<GoldenTable>& golden_tables() {
+  static const std::vector<GoldenTable> all = golden_tables("rand_augment");
+  return all;
+}
+
+// Translations of sizes that the file does not have: by the formula.
+inline double expected_shift(AugmentOp op, ImageSize size, int bin, int bins) {
+  const auto side = static_cast<double>(op == AugmentOp::translate_x ? size.width : size.height);
+  return std::trunc(150.0 / 331.0 * side * bin / (bins - 1));
+}
+
+// For 31 bins.
 inline double expected_magnitude(AugmentOp op, ImageSize size, int bin) {
   if (!torchvision_names().contains(op)) return 0;
   if (op == AugmentOp::translate_x || op == AugmentOp::translate_y) {
-    const auto side = static_cast<double>(op == AugmentOp::translate_x ? size.width : size.height);
-    return std::trunc(150.0 / 331.0 * side * bin / 30.0);
+    return expected_shift(op, size, bin, 31);
   }
   return golden_tables().at(0).magnitudes.at(torchvision_names().at(op)).at(static_cast<std::size_t>(bin));
 }
@@ -124,23 +145,96 @@ inline void apply_single(DrawnOp drawn, double strength, const WarpOptions& warp
   }
 }
 
-// Packed interleaved images on the host, one operation of the public interface after the other.
-inline std::vector<std::uint8_t> expected_rand_augment(std::vector<std::uint8_t> images, const ImageShape& shape,
-                                                       const std::vector<std::int64_t>& ids,
-                                                       const RandAugmentOptions& options, RandomKey key) {
+// A strength of a table: translations in whole pixels.
+inline double golden_strength(const GoldenTable& table, AugmentOp op, std::size_t bin) {
+  if (!torchvision_names().contains(op)) return 0;
+  const double m = table.magnitudes.at(torchvision_names().at(op)).at(bin);
+  return op == AugmentOp::translate_x || op == AugmentOp::translate_y ? std::trunc(m) : m;
+}
+
+// Packed interleaved images on the host: the operation and strength that `draw(id, layer)` gives, by the public
+// function of the operation, one layer after the other.
+template <class Draw>
+std::vector<std::uint8_t> expected_layers(std::vector<std::uint8_t> images, const ImageShape& shape,
+                                          const std::vector<std::int64_t>& ids, std::uint32_t layers,
+                                          const WarpOptions& warp, const Draw& draw) {
   std::vector<std::uint8_t> next(images.size());
-  for (std::int32_t layer = 0; layer < options.num_ops; ++layer) {
+  for (std::uint32_t layer = 0; layer < layers; ++layer) {
     const auto in = ImageView<const std::uint8_t>::nhwc(images.data(), shape);
     const auto out = ImageView<std::uint8_t>::nhwc(next.data(), shape);
     for (std::int64_t i = 0; i < shape.count; ++i) {
-      const DrawnOp drawn =
-          expected_op(key, ids[static_cast<std::size_t>(i)], static_cast<std::uint32_t>(layer), options.ops);
-      const double strength = expected_magnitude(drawn.op, {shape.height, shape.width}, options.magnitude);
-      apply_single(drawn, strength, options.warp, in.slice(i, 1), out.slice(i, 1));
+      const auto [drawn, strength] = draw(ids[static_cast<std::size_t>(i)], layer);
+      apply_single(drawn, strength, warp, in.slice(i, 1), out.slice(i, 1));
     }
     images.swap(next);
   }
   return images;
+}
+
+inline std::vector<std::uint8_t> expected_rand_augment(const std::vector<std::uint8_t>& images, const ImageShape& shape,
+                                                       const std::vector<std::int64_t>& ids,
+                                                       const RandAugmentOptions& options, RandomKey key) {
+  return expected_layers(images, shape, ids, static_cast<std::uint32_t>(options.num_ops), options.warp,
+                         [&](std::int64_t id, std::uint32_t layer) {
+                           const DrawnOp drawn = expected_op(key, id, layer, options.ops);
+                           const ImageSize size{shape.height, shape.width};
+                           return std::pair{drawn, expected_magnitude(drawn.op, size, options.magnitude)};
+                         });
+}
+
+inline std::vector<std::uint8_t> expected_trivial_augment(const std::vector<std::uint8_t>& images,
+                                                          const ImageShape& shape, const std::vector<std::int64_t>& ids,
+                                                          const TrivialAugmentOptions& options, RandomKey key) {
+  static const GoldenTable table = golden_tables("trivial_augment_wide").at(0);
+  return expected_layers(images, shape, ids, 1, options.warp, [&](std::int64_t id, std::uint32_t layer) {
+    const DrawnOp drawn = expected_op(key, id, layer, options.ops);
+    const auto bin = static_cast<std::size_t>(place(words(key, id, 16 + layer).z, 31));
+    return std::pair{drawn, golden_strength(table, drawn.op, bin)};
+  });
+}
+
+inline AugmentOp op_named(const std::string& name) {
+  if (name == "AutoContrast") return AugmentOp::autocontrast;
+  if (name == "Equalize") return AugmentOp::equalize;
+  if (name == "Invert") return AugmentOp::invert;
+  for (const auto& [op, known] : torchvision_names()) {
+    if (known == name) return op;
+  }
+  return AugmentOp::identity;
+}
+
+inline std::vector<std::uint8_t> expected_auto_augment(const std::vector<std::uint8_t>& images, const ImageShape& shape,
+                                                       const std::vector<std::int64_t>& ids,
+                                                       const AutoAugmentOptions& options, RandomKey key) {
+  const char* const sets[] = {"imagenet", "cifar10", "svhn"};
+  nlohmann::json policies;
+  for (const nlohmann::json& entry : golden_headers()) {
+    const bool wanted = entry.value("set", "") == sets[static_cast<int>(options.set)];
+    if (wanted) policies = entry["policies"];
+  }
+  static const GoldenTable table = golden_tables("auto_augment").at(0);
+  return expected_layers(images, shape, ids, 2, options.warp, [&](std::int64_t id, std::uint32_t layer) {
+    const nlohmann::json step = policies.at(static_cast<std::size_t>(place(words(key, id, 7).x, 25))).at(layer);
+    const Philox4 w = words(key, id, 16 + layer);
+    const bool happens = share(w.w) < step[1].get<float>();
+    const DrawnOp drawn{happens ? op_named(step[0]) : AugmentOp::identity, w.y >= 2147483648u};
+    const int bin = step[2].is_null() ? 0 : step[2].get<int>();
+    const bool shifts = drawn.op == AugmentOp::translate_x || drawn.op == AugmentOp::translate_y;
+    return std::pair{drawn, shifts ? expected_shift(drawn.op, {shape.height, shape.width}, bin, 10)
+                                   : golden_strength(table, drawn.op, static_cast<std::size_t>(bin))};
+  });
+}
+
+inline std::vector<std::uint8_t> expected_policy(const std::vector<std::uint8_t>& images, const ImageShape& shape,
+                                                 const std::vector<std::int64_t>& ids, const Policy& policy,
+                                                 RandomKey key) {
+  if (const auto* rand = std::get_if<RandAugmentOptions>(&policy)) {
+    return expected_rand_augment(images, shape, ids, *rand, key);
+  }
+  if (const auto* trivial = std::get_if<TrivialAugmentOptions>(&policy)) {
+    return expected_trivial_augment(images, shape, ids, *trivial, key);
+  }
+  return expected_auto_augment(images, shape, ids, std::get<AutoAugmentOptions>(policy), key);
 }
 
 // ----------------------------------------------------------------------------------------------------------- CutMix

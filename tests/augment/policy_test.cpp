@@ -2,7 +2,8 @@
 
 #include <leaven/augment.hpp>
 #include <leaven/cpu.hpp>
-#include "host/augment/rand_augment.hpp"
+#include "host/augment/auto_augment.hpp"
+#include "host/augment/policy.hpp"
 #include "tests/augment/policy_reference.hpp"
 #include "tests/golden/image_generator.hpp"
 #include "tests/support/backend.hpp"
@@ -30,26 +31,48 @@ std::vector<std::uint8_t> run(const std::vector<std::uint8_t>& images, const Ima
   return out.to_host();
 }
 
-TEST(RandAugmentTable, EveryEntryIsTorchvisions) {
-  ASSERT_EQ(golden_tables().size(), 4u);
-  for (const GoldenTable& table : golden_tables()) {
+void expect_table(const std::string& kind, StrengthTable table, int bins, std::size_t count) {
+  const std::vector<GoldenTable> tables = golden_tables(kind);
+  ASSERT_EQ(tables.size(), count) << kind;
+  for (const GoldenTable& golden : tables) {
     for (const auto& [op, name] : torchvision_names()) {
-      const bool whole = op == translate_x || op == translate_y;
-      for (int bin = 0; bin < 31; ++bin) {
-        const double expected = table.magnitudes.at(name).at(static_cast<std::size_t>(bin));
-        EXPECT_EQ(rand_augment_magnitude(op, {.magnitude = bin, .bins = 31}, table.size),
-                  whole ? std::trunc(expected) : expected)
-            << name << " bin " << bin << " of " << table.size.height << "x" << table.size.width;
+      for (int bin = 0; bin < bins; ++bin) {
+        EXPECT_EQ(double{strength_of(table, op, bin, bins, golden.size)},
+                  golden_strength(golden, op, static_cast<std::size_t>(bin)))
+            << kind << ", " << name << " bin " << bin << " of " << golden.size.height << "x" << golden.size.width;
       }
     }
   }
+}
+
+TEST(PolicyTables, EveryEntryIsTorchvisions) {
+  expect_table("rand_augment", StrengthTable::rand_augment, 31, 4);
+  expect_table("trivial_augment_wide", StrengthTable::trivial_augment, 31, 1);
+  expect_table("auto_augment", StrengthTable::rand_augment, 10, 4);
+}
+
+TEST(PolicyTables, SubPoliciesAreTorchvisions) {
+  int seen = 0;
+  for (const nlohmann::json& entry : golden_headers()) {
+    if (entry.value("table", "") != "auto_augment_policies") continue;
+    const auto set = static_cast<AutoAugmentSet>(seen++);
+    const std::span<const AutoAugmentStep> steps = auto_augment_steps(set);
+    ASSERT_EQ(steps.size(), 50u);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const nlohmann::json& step = entry["policies"][i / 2][i % 2];
+      EXPECT_EQ(steps[i].op, op_named(step[0])) << entry["set"] << " " << i;
+      EXPECT_EQ(steps[i].probability, step[1].get<float>()) << entry["set"] << " " << i;
+      EXPECT_EQ(steps[i].bin, step[2].is_null() ? 0 : step[2].get<int>()) << entry["set"] << " " << i;
+    }
+  }
+  EXPECT_EQ(seen, 3);
 }
 
 // The first and the last entry of torch.linspace are its ends; in between 101 bins are steps of one in a hundred.
 TEST(RandAugmentTable, OtherNumbersOfBinsSpanTheSameRange) {
   for (const int bins : {2, 5, 11, 32, 64, 101}) {
     const auto at = [&](AugmentOp op, int bin) {
-      return rand_augment_magnitude(op, {.magnitude = bin, .bins = bins}, {100, 331});
+      return double{strength_of(StrengthTable::rand_augment, op, bin, bins, {100, 331})};
     };
     EXPECT_EQ(at(rotate, 0), 0.0);
     EXPECT_EQ(at(rotate, bins - 1), 30.0);
@@ -77,21 +100,19 @@ TEST(RandAugmentTable, LastBitsAreTorchsForOtherNumbersOfBins) {
       {rotate, 64, 27, 0x1.9b6db8p+3},  {brightness, 32, 13, 0x1.827a38p-2}, {contrast, 50, 39, 0x1.6ec258p-1},
       {color, 20, 12, 0x1.230814p-1},   {solarize, 32, 6, 0x1.9b4a54p+7},    {solarize, 50, 12, 0x1.811a1ep+7}};
   for (const Entry& e : entries) {
-    EXPECT_EQ(rand_augment_magnitude(e.op, {.magnitude = e.bin, .bins = e.bins}, {32, 32}), e.expected)
+    EXPECT_EQ(double{strength_of(StrengthTable::rand_augment, e.op, e.bin, e.bins, {32, 32})}, e.expected)
         << e.bin << " of " << e.bins;
   }
 }
 
 TEST(RandAugmentTable, OnlySignedOperationsHaveTwoForms) {
-  const RandAugmentPlan plan = rand_augment_plan({.ops = kEveryOp, .magnitude = 9}, {32, 32});
-  ASSERT_EQ(plan.size, kEveryOp.size());
-  for (std::int32_t i = 0; i < plan.size; ++i) {
-    const AugmentOp op = kEveryOp.begin()[i];
-    const bool is_signed = op >= shear_x && op <= sharpness;
-    const auto same = [&](const ImageOp& a, const ImageOp& b) {
-      return a.kind == b.kind && a.value == b.value && std::equal(a.m, a.m + 6, b.m);
-    };
-    EXPECT_EQ(same(plan.ops[i][0], plan.ops[i][1]), !is_signed) << i;
+  for (const AugmentOp op : kEveryOp) {
+    const float strength = strength_of(StrengthTable::rand_augment, op, 9, 31, {32, 32});
+    const ImageOp positive = resolve_op(op, strength, false, 32, 32);
+    const ImageOp negative = resolve_op(op, strength, true, 32, 32);
+    const bool same = positive.kind == negative.kind && positive.value == negative.value &&
+                      std::equal(positive.m, positive.m + 6, negative.m);
+    EXPECT_EQ(same, !(op >= shear_x && op <= sharpness)) << static_cast<int>(op);
   }
 }
 
@@ -118,6 +139,63 @@ TEST_P(RandAugmentTest, EqualsSingleOperationsWithTheDrawnParameters) {
       }
     }
   }
+}
+
+// Both policies against single operations, on sizes whose tables are stored.
+TEST_P(RandAugmentTest, TrivialAugmentEqualsSingleOperations) {
+  for (const ImageShape& shape : {ImageShape{300, 32, 32, 3}, ImageShape{200, 28, 28, 1}, ImageShape{40, 33, 47, 3}}) {
+    const std::vector<std::uint8_t> images = noise(shape.size(), 8);
+    const std::vector<std::int64_t> ids = ids_from(77, shape.count);
+    const TrivialAugmentOptions options{.warp = {.fill = {1, 2, 3}}};
+    const Buffer<std::uint8_t> in(images, stream());
+    const Buffer<std::int64_t> device_ids(ids, stream());
+    const GuardedBuffer<std::uint8_t> out(shape.size(), stream());
+    trivial_augment(In::nhwc(in.data(), shape), device_ids.cspan(), options, {.seed = 4, .epoch = 2},
+                    Out::nhwc(out.data(), shape), stream());
+    EXPECT_EQ(out.to_host(), expected_trivial_augment(images, shape, ids, options, {.seed = 4, .epoch = 2}));
+    out.expect_guards_intact();
+  }
+}
+
+TEST_P(RandAugmentTest, AutoAugmentEqualsSingleOperations) {
+  for (const AutoAugmentSet set : {AutoAugmentSet::imagenet, AutoAugmentSet::cifar10, AutoAugmentSet::svhn}) {
+    for (const ImageShape& shape : {ImageShape{300, 32, 32, 3}, ImageShape{150, 28, 28, 1}}) {
+      const std::vector<std::uint8_t> images = noise(shape.size(), 9);
+      const std::vector<std::int64_t> ids = ids_from(-5, shape.count);
+      const AutoAugmentOptions options{.set = set, .warp = {.fill = 50}};
+      const Buffer<std::uint8_t> in(images, stream());
+      const Buffer<std::int64_t> device_ids(ids, stream());
+      const GuardedBuffer<std::uint8_t> out(shape.size(), stream());
+      const Buffer<std::byte> workspace(auto_augment_workspace_bytes(shape), stream());
+      auto_augment(In::nhwc(in.data(), shape), device_ids.cspan(), options, {.seed = 4, .epoch = 2},
+                   Out::nhwc(out.data(), shape), workspace.span(), stream());
+      EXPECT_EQ(out.to_host(), expected_auto_augment(images, shape, ids, options, {.seed = 4, .epoch = 2}));
+      out.expect_guards_intact();
+    }
+  }
+}
+
+TEST(PolicyContract, NamesWhatIsWrong) {
+  const ImageShape shape{2, 8, 8, 1};
+  std::vector<std::uint8_t> in(128), out(128, 7);
+  const std::vector<std::int64_t> ids{0, 1};
+  const auto trivial = [&](const TrivialAugmentOptions& options) {
+    return message_of<InvalidArgument>([&] {
+      trivial_augment(In::nhwc(in.data(), shape), ids, options, {}, Out::nhwc(out.data(), shape), Stream::cpu());
+    });
+  };
+  const auto auto_set = [&](int set, std::int64_t bytes) {
+    std::vector<std::byte> workspace(static_cast<std::size_t>(bytes));
+    return message_of<InvalidArgument>([&] {
+      auto_augment(In::nhwc(in.data(), shape), ids, {.set = static_cast<AutoAugmentSet>(set)}, {},
+                   Out::nhwc(out.data(), shape), workspace, Stream::cpu());
+    });
+  };
+  EXPECT_EQ(trivial({.bins = 1}), "trivial_augment: options.bins is 1, expected 2 to 32");
+  EXPECT_EQ(trivial({.bins = 33}), "trivial_augment: options.bins is 33, expected 2 to 32");
+  EXPECT_EQ(auto_set(3, 128), "auto_augment: options.set is 3, expected imagenet (0), cifar10 (1) or svhn (2)");
+  EXPECT_EQ(auto_set(0, 127), "auto_augment: workspace has 127 bytes, expected at least 128");
+  EXPECT_EQ(out, std::vector<std::uint8_t>(128, 7));
 }
 
 // Every case of the golden file that RandAugment can draw: a list of one operation, an id whose sign is the case's.

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "kernels/augment/policy.hpp"
+
+namespace leaven {
+
+// What can be wrong with a policy, in the name of `function`. @throws InvalidArgument
+void check_policy(const char* function, const Policy& policy);
+
+// Torchvision's strength of bin `bin` of `bins`, as its float32 tables hold it: shear in pixels per pixel, translation
+// in whole pixels, rotation in degrees, the change of an enhancement factor, posterize in bits, the solarize threshold;
+// always the positive sign. 0 for operations without strength.
+enum class StrengthTable { rand_augment, trivial_augment };
+float strength_of(StrengthTable table, AugmentOp op, std::int32_t bin, std::int32_t bins, ImageSize size);
+
+PolicyPlan policy_plan(const Policy& policy, ImageSize size);
+
+const WarpOptions& warp_options(const Policy& policy);
+
+// Calls body(ImageOp) for everything that can be drawn.
+template <class Body>
+void for_each_op(const PolicyPlan& plan, const Body& body) {
+  const std::int32_t choices = plan.groups > 0 ? plan.groups * plan.layers : plan.size;
+  for (std::int32_t i = 0; i < choices * plan.bins; ++i) {
+    const AugmentOp op = plan.choices[i / plan.bins].op;
+    for (const bool negative : {false, true}) {
+      body(resolve_op(op, plan.strengths[i], negative, plan.height, plan.width));
+    }
+  }
+}
+
+}  // namespace leaven
