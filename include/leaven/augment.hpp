@@ -70,7 +70,8 @@ void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Strea
 // `out` must not overlap `in`: its values all lie before the first or behind the last one of `in`. Row and pixel
 // strides and the pixels of an image must be below 2^31.
 
-enum class Interpolation : std::int32_t { nearest, bilinear };
+/// `bicubic` is resize()'s alone: warps refuse it.
+enum class Interpolation : std::int32_t { nearest, bilinear, bicubic };
 
 enum class FlipAxis : std::int32_t { none, left_right, top_bottom, both };
 
@@ -149,6 +150,48 @@ struct PointPx {
 /// The output-to-input matrix that puts `from[i]` of the input at `to[i]` of the output, exactly for three pairs.
 /// @throws InvalidArgument where the points of `to` lie on one line.
 AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::array<PointPx, 3>& to);
+
+/// The part of an image that resize() looks at, in pixels from the top left corner, fractions too. Empty, as it is by
+/// default: the whole image.
+struct SourceBox {
+  float left = 0;
+  float top = 0;
+  float right = 0;
+  float bottom = 0;
+  friend bool operator==(const SourceBox&, const SourceBox&) = default;
+};
+
+/// One image of a ragged batch, in the memory of the stream's backend; strides as in ImageView.
+struct ImageRef {
+  const std::uint8_t* data = nullptr;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t pixel_stride = 0;
+  std::int64_t channel_stride = 0;
+};
+
+/// Images of different sizes. `images` lies in the memory of the stream's backend, so `largest` says what to expect:
+/// images that are higher or wider, or that have no pixels, come out black.
+struct RaggedImages {
+  std::span<const ImageRef> images;
+  ImageSize largest;
+};
+
+/// Of resize(), for inputs of at most `in.height` x `in.width`, in.count images at once.
+std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// Scales to the size of `out` as Pillow's Image.resize(size, resample, box): bilinear and bicubic (a = -0.5) with
+/// antialiasing, first along the rows, then along the columns, 8 bits in between; nearest without. A box of the batch
+/// must be empty or inside the image. Boxes in device memory are clipped to it (a NaN counts as the image's edge).
+/// Sides are at most 2^24.
+void resize(ImageView<const std::uint8_t> in, PerImage<SourceBox> box, Interpolation interpolation,
+            ImageView<std::uint8_t> out, std::span<std::byte> workspace, Stream stream);
+
+/// The same for images of different sizes, as many as `out` has, each with out.channels channels. No image may overlap
+/// `out`. A box of the batch is clipped to each image.
+void resize(RaggedImages in, PerImage<SourceBox> box, Interpolation interpolation, ImageView<std::uint8_t> out,
+            std::span<std::byte> workspace, Stream stream);
 
 // ------------------------------------------------------------------------------------------------- random operations
 // A draw is a pure function of (seed, epoch, sample id): the same sample gets the same operation in any batch, in any
