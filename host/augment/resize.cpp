@@ -1,3 +1,5 @@
+#include "host/augment/resize.hpp"
+
 #include <algorithm>
 #include <cmath>
 
@@ -39,11 +41,6 @@ ResizeLayout layout_of(const ImageShape& in, ImageSize out, Interpolation interp
   return layout;
 }
 
-void check_size(const char* function, const char* argument, ImageSize size) {
-  check(size.height >= 0 && size.width >= 0 && size.height <= kMostSide && size.width <= kMostSide,
-        "{}: {} is {}x{}, expected sides of 0 to 2^24", function, argument, size.height, size.width);
-}
-
 void check_interpolation(const char* function, Interpolation interpolation) {
   check(interpolation >= Interpolation::nearest && interpolation <= Interpolation::bicubic,
         "{}: interpolation is {}, expected nearest (0), bilinear (1) or bicubic (2)", function,
@@ -76,23 +73,60 @@ void resize_image(const ResizeJob& job, std::int64_t image, const Out& out, std:
   resize_loops().columns(rows, job.layout.pitch, y_table, out);
 }
 
-void run(ResizeJob job, const Out& out, std::span<std::byte> workspace, Stream stream) {
+void run(const ResizeJob& job, const Out& out, std::span<std::byte> workspace, Stream stream) {
   const ImageShape in{out.count, job.largest.height, job.largest.width, out.channels};
-  job.layout = layout_of(in, {out.height, out.width}, job.interpolation);
   const std::int64_t wanted = resize_workspace_bytes(in, {out.height, out.width}, job.interpolation);
+  check_workspace("resize", workspace, wanted, alignof(std::int32_t));
+  if (out.shape().size() > 0) run_resize(job, out, workspace.data(), stream);
+}
+
+}  // namespace
+
+void check_side(const char* function, const char* argument, ImageSize size) {
+  check(size.height >= 0 && size.width >= 0 && size.height <= kMostSide && size.width <= kMostSide,
+        "{}: {} is {}x{}, expected sides of 0 to 2^24", function, argument, size.height, size.width);
+}
+
+void check_workspace(const char* function, std::span<const std::byte> workspace, std::int64_t wanted,
+                     std::int64_t alignment) {
   check(static_cast<std::int64_t>(workspace.size()) >= wanted && (workspace.data() != nullptr || wanted == 0),
-        "resize: workspace has {} bytes{}, expected {}", workspace.size(), workspace.data() ? "" : " (null)", wanted);
-  check(reinterpret_cast<std::uintptr_t>(workspace.data()) % alignof(std::int32_t) == 0,
-        "resize: workspace is not aligned, expected a multiple of {} bytes", alignof(std::int32_t));
-  if (out.shape().size() == 0) return;
+        "{}: workspace has {} bytes{}, expected {}", function, workspace.size(), workspace.data() ? "" : " (null)",
+        wanted);
+  check(reinterpret_cast<std::intptr_t>(workspace.data()) % alignment == 0,
+        "{}: workspace is not aligned, expected a multiple of {} bytes", function, alignment);
+}
+
+ResizeJob checked_resize_job(const char* function, const In& in, Interpolation interpolation, const Out& out) {
+  check_geometry(function, in, out);
+  check_side(function, "in", {in.height, in.width});
+  check_side(function, "out", {out.height, out.width});
+  check_interpolation(function, interpolation);
+  check((in.height > 0 && in.width > 0) || out.shape().size() == 0, "{}: in has no pixels, expected some for out",
+        function);
+  return {.interpolation = interpolation, .in = in, .largest = {in.height, in.width}};
+}
+
+ResizeJob checked_resize_job(const char* function, const RaggedImages& in, Interpolation interpolation,
+                             const Out& out) {
+  check_image(function, "out", out);
+  check_side(function, "in.largest", in.largest);
+  check_side(function, "out", {out.height, out.width});
+  check_interpolation(function, interpolation);
+  check_count(function, "in.images", static_cast<std::int64_t>(in.images.size()), in.images.data(), out.count);
+  return {.interpolation = interpolation, .images = in.images.data(), .largest = in.largest};
+}
+
+void run_resize(ResizeJob job, const Out& out, std::byte* workspace, Stream stream) {
+  job.layout = layout_of({out.count, job.largest.height, job.largest.width, out.channels}, {out.height, out.width},
+                         job.interpolation);
   if constexpr (kWithCuda) {
-    if (stream.backend() == Backend::cuda) return resize_cuda(job, out, workspace.data(), stream.cuda_handle());
+    if (stream.backend() == Backend::cuda) return resize_cuda(job, out, workspace, stream.cuda_handle());
   }
   // A range of images takes turns in one image's part of the workspace, so that it stays in the cache.
   const std::int64_t ranges = ranges_for(out.count, images_per_range({1, out.height, out.width, out.channels}));
   parallel_ranges(ranges, ranges, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t range = begin; range < end; ++range) {
-      std::byte* part = workspace.data() + range * job.layout.size;
+      std::byte* part = workspace + range * job.layout.size;
       for (std::int64_t i = out.count * range / ranges; i < out.count * (range + 1) / ranges; ++i) {
         resize_image(job, i, out.slice(i, 1), part);
       }
@@ -100,11 +134,9 @@ void run(ResizeJob job, const Out& out, std::span<std::byte> workspace, Stream s
   });
 }
 
-}  // namespace
-
 std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation) {
-  check_size("resize_workspace_bytes", "in", {in.height, in.width});
-  check_size("resize_workspace_bytes", "out", out);
+  check_side("resize_workspace_bytes", "in", {in.height, in.width});
+  check_side("resize_workspace_bytes", "out", out);
   check(in.count >= 0, "resize_workspace_bytes: in has {} images, expected at least 0", in.count);
   check(in.channels == 1 || in.channels == 3, "resize_workspace_bytes: in has {} channels, expected 1 or 3",
         in.channels);
@@ -114,27 +146,20 @@ std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpo
 
 void resize(In in, PerImage<SourceBox> box, Interpolation interpolation, Out out, std::span<std::byte> workspace,
             Stream stream) {
-  check_geometry("resize", in, out);
-  check_size("resize", "in", {in.height, in.width});
-  check_size("resize", "out", {out.height, out.width});
-  check_interpolation("resize", interpolation);
-  check((in.height > 0 && in.width > 0) || out.shape().size() == 0, "resize: in has no pixels, expected some for out");
+  ResizeJob job = checked_resize_job("resize", in, interpolation, out);
   check_values("resize", "box", box, in.count, [&](const SourceBox& value) {
     check_box_inside(value, {in.height, in.width});
   });
-  run({.interpolation = interpolation, .in = in, .largest = {in.height, in.width}, .box = box}, out, workspace, stream);
+  job.box = box;
+  run(job, out, workspace, stream);
 }
 
 void resize(RaggedImages in, PerImage<SourceBox> box, Interpolation interpolation, Out out,
             std::span<std::byte> workspace, Stream stream) {
-  check_image("resize", "out", out);
-  check_size("resize", "in.largest", in.largest);
-  check_size("resize", "out", {out.height, out.width});
-  check_interpolation("resize", interpolation);
-  check_count("resize", "in.images", static_cast<std::int64_t>(in.images.size()), in.images.data(), out.count);
+  ResizeJob job = checked_resize_job("resize", in, interpolation, out);
   check_values("resize", "box", box, out.count, check_box);
-  run({.interpolation = interpolation, .images = in.images.data(), .largest = in.largest, .box = box}, out, workspace,
-      stream);
+  job.box = box;
+  run(job, out, workspace, stream);
 }
 
 }  // namespace leaven

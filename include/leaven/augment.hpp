@@ -273,6 +273,51 @@ void cutmix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> samp
             std::span<const std::int32_t> labels, const CutMixOptions& options, RandomKey key,
             ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream);
 
+struct Range {
+  double least = 0;
+  double most = 1;
+};
+
+struct RandomResizedCropOptions {
+  Range scale{0.08, 1.0};      ///< the crop's area as a part of the image's, uniform
+  Range ratio{0.75, 4.0 / 3};  ///< the crop's width / height, its logarithm uniform
+  Interpolation interpolation = Interpolation::bilinear;
+};
+
+/// A part of an image in whole pixels.
+struct CropPx {
+  std::int32_t left = 0;
+  std::int32_t top = 0;
+  std::int32_t width = 0;
+  std::int32_t height = 0;
+  friend bool operator==(const CropPx&, const CropPx&) = default;
+};
+
+std::int64_t random_resized_crop_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// torchvision's RandomResizedCrop: up to ten times an area and a ratio are drawn, until the crop fits in the image; it
+/// then lies anywhere with equal probability. If none fits: the largest central crop whose ratio is allowed. The crop
+/// alone is then resized to the size of `out`, as by crop() and resize(). Image i is sample sample_ids[i].
+/// Szegedy et al. 2015, arXiv:1409.4842.
+void random_resized_crop(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                         const RandomResizedCropOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                         std::span<std::byte> workspace, Stream stream);
+
+/// The same for images of different sizes, see resize().
+void random_resized_crop(RaggedImages in, std::span<const std::int64_t> sample_ids,
+                         const RandomResizedCropOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                         std::span<std::byte> workspace, Stream stream);
+
+/// Where random_resized_crop() crops images of this size, so that masks, boxes and key points can follow.
+void random_resized_crop_places(ImageSize size, std::span<const std::int64_t> sample_ids,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                Stream stream);
+
+/// The same for images of different sizes; 0 x 0 for those that come out black.
+void random_resized_crop_places(RaggedImages in, std::span<const std::int64_t> sample_ids,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                Stream stream);
+
 // ------------------------------------------------------------------------------------------------------ normalisation
 
 /// Per channel, of values scaled to 0..1.

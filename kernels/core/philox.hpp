@@ -33,8 +33,9 @@ enum class DrawSlot : std::uint32_t {
   shuffle = 4,
   initial_weights = 5,
   split = 6,
-  rand_augment = 16,  // + layer
-  dropout = 64,       // + layer
+  rand_augment = 16,           // + layer
+  dropout = 64,                // + layer
+  random_resized_crop = 1024,  // + try
 };
 
 LEAVEN_HD Philox4 draw(std::uint64_t seed, std::uint32_t epoch, std::uint64_t sample_id, std::uint32_t slot) {
