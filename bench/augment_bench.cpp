@@ -66,6 +66,28 @@ void run(benchmark::State& state, const Operation& operation, const ImageShape& 
                                                  benchmark::Counter::kIsRate, benchmark::Counter::kIs1000);
 }
 
+// 500x375 photographs to 224x224.
+void run_resize(benchmark::State& state, Interpolation interpolation, Backend backend) {
+  const OwnedStream stream(backend);
+  const ImageShape shape{64, 375, 500, 3};
+  const ImageShape out_shape{64, 224, 224, 3};
+  const Buffer<std::uint8_t> in(noise(shape.size()), stream);
+  const Buffer<std::uint8_t> out(out_shape.size(), stream);
+  const Buffer<std::byte> workspace(resize_workspace_bytes(shape, {224, 224}, interpolation), stream);
+  time_calls(state, stream, [&] {
+    resize(In::nhwc(in.data(), shape), SourceBox{}, interpolation, Out::nhwc(out.data(), out_shape), workspace.span(),
+           stream);
+  });
+  state.counters["images/s"] =
+      benchmark::Counter(static_cast<double>(state.iterations() * shape.count), benchmark::Counter::kIsRate);
+  const auto bytes = static_cast<double>(state.iterations() * (shape.size() + out_shape.size()));
+  state.counters["bytes/s"] = benchmark::Counter(bytes, benchmark::Counter::kIsRate, benchmark::Counter::kIs1000);
+}
+
+const std::vector<std::pair<std::string, Interpolation>> kResizes = {{"resize_nearest", Interpolation::nearest},
+                                                                     {"resize_bilinear", Interpolation::bilinear},
+                                                                     {"resize_bicubic", Interpolation::bicubic}};
+
 const bool kRegistered = [] {
   const ImageShape shapes[] = {{1024, 28, 28, 1}, {1024, 32, 32, 3}, {64, 224, 224, 3}};
   for (const Backend backend : backends()) {
@@ -77,6 +99,14 @@ const bool kRegistered = [] {
             name.c_str(), [operation, s, backend](benchmark::State& state) { run(state, operation, s, backend); });
         registered->Unit(benchmark::kMicrosecond)->Apply(timed_by(backend));
       }
+    }
+    for (const auto& [resize_name, interpolation] : kResizes) {
+      const std::string name = resize_name + "/375x500x3/" + std::string(leaven::name(backend));
+      auto* registered =
+          benchmark::RegisterBenchmark(name.c_str(), [interpolation = interpolation, backend](benchmark::State& state) {
+            run_resize(state, interpolation, backend);
+          });
+      registered->Unit(benchmark::kMicrosecond)->Apply(timed_by(backend));
     }
   }
   return true;

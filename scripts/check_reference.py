@@ -217,6 +217,41 @@ def translate(v, x, y, interpolation="nearest", fill=0):
 
 # ---- Policies
 
+def resize_weights(low, high, size, out, interpolation):
+    """A row of 22-bit weights for each output pixel."""
+    low, high = np.float32(low), np.float32(high)
+    scale = float(high - low) / out
+    weights = np.zeros((out, size), np.int64)
+    if interpolation == "nearest":
+        at = running(float(low) + 0.5 * scale, scale, out)
+        weights[np.arange(out), truncated(np.array(at), size)] = 1 << 22
+        return weights
+    stretch = max(scale, 1.0)
+    support = (1.0 if interpolation == "bilinear" else 2.0) * stretch
+    for i in range(out):
+        centre = float(low) + (i + 0.5) * scale
+        first, end = max(0, int(centre - support + 0.5)), min(size, int(centre + support + 0.5))
+        x = np.abs((np.arange(first, end) - centre + 0.5) * (1.0 / stretch))
+        if interpolation == "bilinear":
+            w = np.where(x < 1, 1 - x, 0.0)
+        else:
+            inner, outer = (1.5 * x - 2.5) * x * x + 1, (((x - 5) * x + 8) * x - 4) * -0.5
+            w = np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
+        w = w / sum(w.tolist()) * (1 << 22)
+        weights[i, first:end] = np.trunc(w + np.where(w < 0, -0.5, 0.5))
+    return weights
+
+
+def resize(v, interpolation, height, width, box=None):
+    h, w = v.shape[:2]
+    left, top, right, bottom = box or (0, 0, w, h)
+    for axis, weights in ((1, resize_weights(left, right, w, width, interpolation)),
+                          (0, resize_weights(top, bottom, h, height, interpolation))):  # fmt: skip
+        sums = np.tensordot(weights, np.moveaxis(v, axis, 0).astype(np.int64), 1)
+        v = np.moveaxis(np.clip((sums + (1 << 21)) >> 22, 0, 255).astype(np.uint8), 0, axis)
+    return v
+
+
 POLICY = {
     "ShearX": lambda v, m: shear(v, m, 0.0),
     "ShearY": lambda v, m: shear(v, 0.0, m),
@@ -236,7 +271,7 @@ POLICY = {
 OPS = {
     "brightness": brightness, "contrast": contrast, "color": color, "posterize": posterize, "solarize": solarize,
     "invert": invert, "flip": flip, "crop": crop, "pad_crop": pad_crop, "rotate": rotate, "shear": shear,
-    "affine_matrix": warp, "translate": translate, "affine": affine,
+    "affine_matrix": warp, "translate": translate, "affine": affine, "resize": resize,
 }  # fmt: skip
 
 

@@ -267,11 +267,28 @@ def affine_matrix(i, rng, h, w):
     return {"m": [float(v) for v in family(i, rng, h, w)], **sampling(rng, forced)}
 
 
+# ---- Resize
+
+
+def resize(i, rng, h, w):
+    """Every third case a box: whole pixels, or fractions."""
+    new_h, new_w = rng.pick(((h, w), (1, 1), (32, 32), (224, 224), (2 * h, w), (h, 3 * w), (31, 33), (7, 130), (h, 9),
+                             (9, w)))  # fmt: skip
+    params = {"interpolation": ("nearest", "bilinear", "bicubic")[i % 3], "height": new_h, "width": new_w}
+    if i // 3 % 3 == 1:
+        left, top = rng.below(w), rng.below(h)
+        params["box"] = [left, top, rng.between(left + 1, w), rng.between(top + 1, h)]
+    elif i // 3 % 3 == 2:
+        left, top = rng.uniform(0, 0.7 * w), rng.uniform(0, 0.7 * h)
+        params["box"] = [left, top, left + rng.uniform(0.1, 1) * (w - left), top + rng.uniform(0.1, 1) * (h - top)]
+    return params
+
+
 OPS = (
     ("brightness", factor, 96), ("contrast", factor, 160), ("color", factor, 96), ("posterize", posterize, 72),
     ("solarize", solarize, 72), ("invert", invert, 64), ("flip", flip, 72), ("crop", crop, 80),
     ("pad_crop", pad_crop, 84), ("rotate", rotate, 192), ("affine_matrix", affine_matrix, 512), ("shear", shear, 128),
-    ("translate", translate, 144), ("affine", affine, 192),
+    ("translate", translate, 144), ("affine", affine, 192), ("resize", resize, 240),
 )  # fmt: skip
 
 

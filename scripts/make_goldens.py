@@ -34,7 +34,11 @@ from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, R
 
 BINS = 31
 TABLE_SIZES = ((28, 28), (32, 32), (33, 47), (224, 224))
-PIL_MODES = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}
+PIL_MODES = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
 TORCH_MODES = {"nearest": InterpolationMode.NEAREST, "bilinear": InterpolationMode.BILINEAR}
 FLIPS = {
     "left_right": (Image.Transpose.FLIP_LEFT_RIGHT,),
@@ -71,6 +75,10 @@ def affine(image, p):
     return F.affine(image, p["angle"], shift, p["scale"], shear, TORCH_MODES[p["interpolation"]], fill=p["fill"])
 
 
+def resize(image, p):
+    return image.resize((p["width"], p["height"]), PIL_MODES[p["interpolation"]], box=p.get("box"))
+
+
 ORACLE = {
     "brightness": lambda image, p: ImageEnhance.Brightness(image).enhance(p["factor"]),
     "contrast": lambda image, p: ImageEnhance.Contrast(image).enhance(p["factor"]),
@@ -86,6 +94,7 @@ ORACLE = {
     "shear": lambda image, p: transform(image, (1.0, p["x"], 0.0, p["y"], 1.0, 0.0), p),
     "translate": lambda image, p: transform(image, (1.0, 0.0, -p["x"], 0.0, 1.0, -p["y"]), p),
     "affine": affine,
+    "resize": resize,
 }
 
 

@@ -90,7 +90,8 @@ void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Strea
 // `out` must not overlap `in`: its values all lie before the first or behind the last one of `in`. Row and pixel
 // strides and the pixels of an image must be below 2^31.
 
-enum class Interpolation : std::int32_t { nearest, bilinear };
+/// `bicubic` is resize()'s alone: warps refuse it.
+enum class Interpolation : std::int32_t { nearest, bilinear, bicubic };
 
 enum class FlipAxis : std::int32_t { none, left_right, top_bottom, both };
 
@@ -169,6 +170,48 @@ struct PointPx {
 /// The output-to-input matrix that puts `from[i]` of the input at `to[i]` of the output, exactly for three pairs.
 /// @throws InvalidArgument where the points of `to` lie on one line.
 AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::array<PointPx, 3>& to);
+
+/// The part of an image that resize() looks at, in pixels from the top left corner, fractions too. Empty, as it is by
+/// default: the whole image.
+struct SourceBox {
+  float left = 0;
+  float top = 0;
+  float right = 0;
+  float bottom = 0;
+  friend bool operator==(const SourceBox&, const SourceBox&) = default;
+};
+
+/// One image of a ragged batch, in the memory of the stream's backend; strides as in ImageView.
+struct ImageRef {
+  const std::uint8_t* data = nullptr;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t pixel_stride = 0;
+  std::int64_t channel_stride = 0;
+};
+
+/// Images of different sizes. `images` lies in the memory of the stream's backend, so `largest` says what to expect:
+/// images that are higher or wider, or that have no pixels, come out black.
+struct RaggedImages {
+  std::span<const ImageRef> images;
+  ImageSize largest;
+};
+
+/// Of resize(), for inputs of at most `in.height` x `in.width`, in.count images at once.
+std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// Scales to the size of `out` as Pillow's Image.resize(size, resample, box): bilinear and bicubic (a = -0.5) with
+/// antialiasing, first along the rows, then along the columns, 8 bits in between; nearest without. A box of the batch
+/// must be empty or inside the image. Boxes in device memory are clipped to it (a NaN counts as the image's edge).
+/// Sides are at most 2^24.
+void resize(ImageView<const std::uint8_t> in, PerImage<SourceBox> box, Interpolation interpolation,
+            ImageView<std::uint8_t> out, std::span<std::byte> workspace, Stream stream);
+
+/// The same for images of different sizes, as many as `out` has, each with out.channels channels. No image may overlap
+/// `out`. A box of the batch is clipped to each image.
+void resize(RaggedImages in, PerImage<SourceBox> box, Interpolation interpolation, ImageView<std::uint8_t> out,
+            std::span<std::byte> workspace, Stream stream);
 
 // ------------------------------------------------------------------------------------------------- random operations
 // A draw is a pure function of (seed, epoch, sample id): the same sample gets the same operation in any batch, in any
@@ -300,6 +343,51 @@ struct MixedLabels {
 void cutmix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
             std::span<const std::int32_t> labels, const CutMixOptions& options, RandomKey key,
             ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream);
+
+struct Range {
+  double least = 0;
+  double most = 1;
+};
+
+struct RandomResizedCropOptions {
+  Range scale{0.08, 1.0};      ///< the crop's area as a part of the image's, uniform
+  Range ratio{0.75, 4.0 / 3};  ///< the crop's width / height, its logarithm uniform
+  Interpolation interpolation = Interpolation::bilinear;
+};
+
+/// A part of an image in whole pixels.
+struct CropPx {
+  std::int32_t left = 0;
+  std::int32_t top = 0;
+  std::int32_t width = 0;
+  std::int32_t height = 0;
+  friend bool operator==(const CropPx&, const CropPx&) = default;
+};
+
+std::int64_t random_resized_crop_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// torchvision's RandomResizedCrop: up to ten times an area and a ratio are drawn, until the crop fits in the image; it
+/// then lies anywhere with equal probability. If none fits: the largest central crop whose ratio is allowed. The crop
+/// alone is then resized to the size of `out`, as by crop() and resize(). Image i is sample sample_ids[i].
+/// Szegedy et al. 2015, arXiv:1409.4842.
+void random_resized_crop(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                         const RandomResizedCropOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                         std::span<std::byte> workspace, Stream stream);
+
+/// The same for images of different sizes, see resize().
+void random_resized_crop(RaggedImages in, std::span<const std::int64_t> sample_ids,
+                         const RandomResizedCropOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                         std::span<std::byte> workspace, Stream stream);
+
+/// Where random_resized_crop() crops images of this size, so that masks, boxes and key points can follow.
+void random_resized_crop_places(ImageSize size, std::span<const std::int64_t> sample_ids,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                Stream stream);
+
+/// The same for images of different sizes; 0 x 0 for those that come out black.
+void random_resized_crop_places(RaggedImages in, std::span<const std::int64_t> sample_ids,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                Stream stream);
 
 // ------------------------------------------------------------------------------------------------------ normalisation
 

@@ -66,6 +66,12 @@ LEAVEN_HD double exp2_of_negative(double x) {
   return sum * from_bits(static_cast<std::uint64_t>(whole + 1023) << 52);
 }
 
+// 2 to the power x, for |x| below 1000.
+LEAVEN_HD double exp2(double x) {
+  const std::int64_t above = x > 0 ? static_cast<std::int64_t>(x) + 1 : 0;
+  return exp2_of_negative(x - static_cast<double>(above)) * from_bits(static_cast<std::uint64_t>(above + 1023) << 52);
+}
+
 // Cosine of `turn` quarter turns, 0 <= turn <= 1.
 LEAVEN_HD double cos_quarter(double turn) {
   const double x = turn * 1.5707963267948966;

@@ -34,8 +34,9 @@ enum class DrawSlot : std::uint32_t {
   initial_weights = 5,
   split = 6,
   policy_group = 7,
-  policy_layer = 16,  // + layer
-  dropout = 64,       // + layer
+  policy_layer = 16,           // + layer
+  dropout = 64,                // + layer
+  random_resized_crop = 1024,  // + try
 };
 
 LEAVEN_HD Philox4 draw(std::uint64_t seed, std::uint32_t epoch, std::uint64_t sample_id, std::uint32_t slot) {

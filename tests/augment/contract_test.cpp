@@ -43,6 +43,11 @@ const std::vector<Function>& functions() {
       {"rotate", false, true, [](In in, Out out, Stream s) { rotate(in, 10.0, {}, out, s); }},
       {"shear", false, false, [](In in, Out out, Stream s) { shear(in, Shear{.x = 1}, {}, out, s); }},
       {"translate", false, false, [](In in, Out out, Stream s) { translate(in, TranslationPx{}, {}, out, s); }},
+      {"resize", false, false,
+       [](In in, Out out, Stream s) {
+         const Buffer<std::byte> workspace(65536, s);
+         resize(in, SourceBox{}, Interpolation::bilinear, out, workspace.span(), s);
+       }},
   };
   return all;
 }
@@ -213,9 +218,11 @@ TEST_P(Contract, ValuesMustBeInRange) {
   expect_refused({"affine_warp: an element of matrix is nan"}, [&](In in, Out out) {
     affine_warp(in, AffineMatrix{{1, 0, 0, 0, kNan, 0}}, {}, out, stream());
   });
-  expect_refused({"rotate: options.interpolation is 7, expected nearest (0) or bilinear (1)"}, [&](In in, Out out) {
-    rotate(in, 1.0, {.interpolation = static_cast<Interpolation>(7)}, out, stream());
-  });
+  for (const Interpolation interpolation : {Interpolation::bicubic, static_cast<Interpolation>(7)}) {
+    const std::string got = std::to_string(static_cast<int>(interpolation));
+    expect_refused({"rotate: options.interpolation is " + got + ", expected nearest (0) or bilinear (1)"},
+                   [&](In in, Out out) { rotate(in, 1.0, {.interpolation = interpolation}, out, stream()); });
+  }
 }
 
 TEST_P(Contract, CropsMustLieInside) {

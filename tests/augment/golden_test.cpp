@@ -54,6 +54,17 @@ AffineMatrix parameters_to_matrix(const Json& p, const View& in) {
                        {.height = in.height, .width = in.width});
 }
 
+void resize_as(const Json& p, View in, Out out, Stream stream) {
+  SourceBox box;
+  if (p.contains("box")) box = {p["box"][0], p["box"][1], p["box"][2], p["box"][3]};
+  const std::string name = p["interpolation"];
+  const Interpolation interpolation = name == "nearest"    ? Interpolation::nearest
+                                      : name == "bilinear" ? Interpolation::bilinear
+                                                           : Interpolation::bicubic;
+  const Buffer<std::byte> workspace(resize_workspace_bytes(in.shape(), {out.height, out.width}, interpolation), stream);
+  resize(in, box, interpolation, out, workspace.span(), stream);
+}
+
 using Run = void (*)(const Json& p, View in, Out out, Stream stream);
 
 float factor_of(const Json& p) { return static_cast<float>(p["factor"].get<double>()); }
@@ -85,6 +96,7 @@ const std::map<std::string, Run>& operations() {
                        Stream s) { translate(in, TranslationPx{.x = p["x"], .y = p["y"]}, warp_options(p), out, s); }},
       {"affine", [](const Json& p, View in, Out out,
                     Stream s) { affine_warp(in, parameters_to_matrix(p, in), warp_options(p), out, s); }},
+      {"resize", resize_as},
   };
   return all;
 }
@@ -177,6 +189,8 @@ TEST_P(Golden, AffineMatrix) { expect_all("affine_matrix"); }
 TEST_P(Golden, Shear) { expect_all("shear"); }
 TEST_P(Golden, Translate) { expect_all("translate"); }
 TEST_P(Golden, Affine) { expect_all("affine"); }
+
+TEST_P(Golden, Resize) { expect_all("resize"); }
 
 TEST_P(Golden, PolicyOperations) {
   std::map<std::string, int> done;

@@ -85,6 +85,36 @@ struct SingleCalls {
   Buffer<std::byte> workspace;
 };
 
+// The samples at another size.
+struct ResizeCall {
+  ResizeCall(const Samples& from, Stream on)
+      : shape(from.shape),
+        stream(on),
+        in(from.images, on),
+        out(shape.count * kSize.height * kSize.width * shape.channels, on),
+        workspace(resize_workspace_bytes(shape, kSize, Interpolation::bicubic), on) {}
+
+  void operator()() const {
+    const ImageShape out_shape{shape.count, kSize.height, kSize.width, shape.channels};
+    resize(In::nhwc(in.data(), shape), SourceBox{1, 2, 19.5f, 21}, Interpolation::bicubic,
+           ImageView<std::uint8_t>::nhwc(out.data(), out_shape), workspace.span(), stream);
+  }
+
+  static constexpr ImageSize kSize{33, 17};
+  ImageShape shape;
+  Stream stream;
+  Buffer<std::uint8_t> in, out;
+  Buffer<std::byte> workspace;
+};
+
+TEST(ResizeCpu, ACallAllocatesNothing) {
+  const ResizeCall call(make_samples({64, 32, 32, 3}, 0, 22), Stream::cpu());
+  call();
+  const long before = allocations.load();
+  call();
+  EXPECT_EQ(allocations.load(), before);
+}
+
 const AugmenterOptions kSameAsSingleCalls{
     .policy = kPolicy, .mix = CutMixOptions{}, .normalise = kImageNet, .output_layout = Layout::nchw};
 
@@ -206,6 +236,20 @@ TEST(AugmenterCuda, AThousandReplaysDrawAnewAsAThousandCalls) {
   EXPECT_EQ(counter.to_host(stream)[0], 1007u);
   EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
   EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
+TEST(ResizeCuda, ACallCanBeCapturedInAGraphAndReplayed) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream stream(Backend::cuda);
+  const Samples samples = make_samples({5, 32, 32, 3}, 0, 22);
+  const ResizeCall call(samples, stream);
+  capture_and_replay(Stream(stream).cuda_handle(), call);
+  const ResizeCall same(samples, Stream::cpu());
+  same();
+  EXPECT_TRUE(call.out.to_host(stream) == same.out.to_host(Stream::cpu()));
+  cudaProfilerStart();
+  call();
+  cudaProfilerStop();
 }
 
 TEST(RandomOperationsCuda, ACallCanBeCapturedInAGraphAndReplayed) {

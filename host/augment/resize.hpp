@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/augment/resize.hpp"
+
+namespace leaven {
+
+// What both forms of an input ask for; each throws InvalidArgument in the name of `function`. The job's layout is not
+// yet set.
+ResizeJob checked_resize_job(const char* function, const ImageView<const std::uint8_t>& in, Interpolation interpolation,
+                             const ImageView<std::uint8_t>& out);
+ResizeJob checked_resize_job(const char* function, const RaggedImages& in, Interpolation interpolation,
+                             const ImageView<std::uint8_t>& out);
+
+void check_side(const char* function, const char* argument, ImageSize size);
+
+void check_workspace(const char* function, std::span<const std::byte> workspace, std::int64_t wanted,
+                     std::int64_t alignment);
+
+// `workspace`: as many bytes as resize_workspace_bytes() says.
+void run_resize(ResizeJob job, const ImageView<std::uint8_t>& out, std::byte* workspace, Stream stream);
+
+}  // namespace leaven
