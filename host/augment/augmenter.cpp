@@ -7,6 +7,8 @@
 #include "host/augment/image_op.hpp"
 #include "host/augment/normalise.hpp"
 #include "host/augment/rand_augment.hpp"
+#include "host/augment/random_resized_crop.hpp"
+#include "host/augment/resize.hpp"
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
@@ -24,6 +26,10 @@ constexpr std::int32_t kMostPadding = 1 << 20;
 // One call, resolved.
 struct Job {
   PadFlipJob pad_flip;
+  bool resizes = false;
+  ResizedCropJob crop;
+  ResizeJob resize;
+  std::int64_t resize_bytes = 0;  // of the workspace; on the CPU for each range
   RandAugmentSource policy;
   std::int32_t layers = 0;
   WarpOptions policy_warp;
@@ -36,10 +42,30 @@ struct Job {
 std::int64_t aligned_bytes(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 std::int64_t image_bytes(const ImageShape& s) { return s.height * s.width * s.channels; }
 
-// The workspace holds whole batches (CUDA: where the steps come from and go to; CPU, with mixing: what the partners
-// read), then on the CPU pairs of images, a pair for each range of the batch that may be worked on at the same time.
+ImageShape result_shape(const AugmenterOptions& options, ImageShape image) {
+  if (options.random_resized_crop) {
+    image.height = options.random_resized_crop->size.height;
+    image.width = options.random_resized_crop->size.width;
+  }
+  return image;
+}
+
+// For `count` images at once.
+std::int64_t resize_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t count) {
+  if (!options.random_resized_crop) return 0;
+  const ImageShape in{count, image.height, image.width, image.channels};
+  const auto& [size, crop] = *options.random_resized_crop;
+  return aligned_bytes(random_resized_crop_workspace_bytes(in, size, crop.interpolation));
+}
+
+// The workspace holds whole batches (CUDA: where the steps come from and go to, behind what resizing wants; CPU, with
+// mixing: what the partners read), then on the CPU pairs of images and what resizing one wants, for each range of the
+// batch that may be worked on at the same time.
 std::int64_t batches_in_workspace(const AugmenterOptions& options, Backend backend) {
-  if (backend == Backend::cuda) return options.policy && options.policy->num_ops > 0 ? 2 : 1;
+  if (backend == Backend::cuda) {
+    const bool flips_what_was_resized = options.random_resized_crop && options.flip_probability > 0;
+    return flips_what_was_resized || (options.policy && options.policy->num_ops > 0) ? 2 : 1;
+  }
   return options.mix ? 1 : 0;
 }
 std::int64_t ranges_wanted(std::int64_t capacity) {
@@ -54,6 +80,7 @@ Out packed(std::byte* memory, const ImageShape& shape) {
 struct ImageChain {
   In now;
   Out scratch[2];
+  std::byte* resize_memory;
 
   void step(const ImageOp& op, const WarpOptions& warp) {
     if (op.kind == ImageOpKind::copy) return;
@@ -65,6 +92,13 @@ struct ImageChain {
 
 void augment_image(const Job& job, const In& in, std::int64_t image, ImageChain& chain) {
   chain.now = in.slice(source_image(job.pad_flip, image), 1);
+  if (job.resizes) {
+    const ImageRef crop = resized_crop(job.crop, image);
+    ResizeJob resize = job.resize;
+    resize.images = &crop;
+    resize_image(resize, 0, chain.scratch[0], chain.resize_memory);
+    chain.now = chain.scratch[0];
+  }
   const PadFlipDraw drawn = draw_pad_flip(job.pad_flip, image);
   const std::int32_t padding = job.pad_flip.padding;
   if (padding > 0) {
@@ -83,15 +117,16 @@ void run_cpu(const Job& job, const In& in, Augmenter::Batch& out, bool mixes) {
   const std::int64_t count = job.shape.count;
   const std::int64_t scratch_bytes = aligned_bytes(image_bytes(one));
   const std::int64_t kept_bytes = mixes ? aligned_bytes(image_bytes(one) * out.capacity) : 0;
-  const std::int64_t pairs = (out.workspace.size() - kept_bytes) / (2 * scratch_bytes);
+  const std::int64_t range_bytes = 2 * scratch_bytes + job.resize_bytes;
+  const std::int64_t pairs = (out.workspace.size() - kept_bytes) / range_bytes;
   const std::int64_t ranges = std::min(pairs, ranges_for(count, images_per_range(one)));
   const Out kept = packed(out.workspace.data(), job.shape);
   const ImageView<float> images = ImageView<float>::packed(out.images.data(), job.shape, job.layout);
   const auto for_each_image = [&](const auto& body) {
     parallel_ranges(ranges, ranges, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t range = first; range < last; ++range) {
-        std::byte* memory = out.workspace.data() + kept_bytes + range * 2 * scratch_bytes;
-        ImageChain chain{{}, {packed(memory, one), packed(memory + scratch_bytes, one)}};
+        std::byte* memory = out.workspace.data() + kept_bytes + range * range_bytes;
+        ImageChain chain{{}, {packed(memory, one), packed(memory + scratch_bytes, one)}, memory + 2 * scratch_bytes};
         for (std::int64_t i = count * range / ranges; i < count * (range + 1) / ranges; ++i) body(i, chain);
       }
     });
@@ -114,11 +149,21 @@ void run_cpu(const Job& job, const In& in, Augmenter::Batch& out, bool mixes) {
 void run_cuda(const Job& job, In now, Augmenter::Batch& out, Stream stream) {
   if constexpr (kWithCuda) {
     const std::int64_t batch_bytes = aligned_bytes(image_bytes(job.shape) * out.capacity);
-    const Out batches[2] = {packed(out.workspace.data(), job.shape),
-                            packed(out.workspace.data() + batch_bytes, job.shape)};
+    std::byte* memory = out.workspace.data() + job.resize_bytes;
+    const Out batches[2] = {packed(memory, job.shape), packed(memory + batch_bytes, job.shape)};
     const bool first_step = job.pad_flip.padding > 0 || job.pad_flip.flip_probability > 0 ||
                             job.pad_flip.data_count > 0 || !now.is_packed(Layout::nhwc);
-    if (first_step) {
+    if (job.resizes) {
+      run_resized_crops(job.crop, stream);
+      run_resize(job.resize, batches[0], out.workspace.data() + crops_bytes(job.shape.count), stream);
+      now = batches[0];
+      if (job.pad_flip.flip_probability > 0) {
+        PadFlipJob flip = job.pad_flip;
+        flip.data_count = 0;
+        pad_flip_cuda(now, flip, batches[1], stream.cuda_handle());
+        now = batches[1];
+      }
+    } else if (first_step) {
       pad_flip_cuda(now, job.pad_flip, batches[0], stream.cuda_handle());
       now = batches[0];
     }
@@ -142,8 +187,10 @@ void check_shape(const ImageShape& image) {
 
 std::int64_t workspace_bytes(const AugmenterOptions& options, const ImageShape& image, std::int64_t capacity,
                              std::int64_t pairs, Backend backend) {
-  const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(image) * capacity);
-  return backend == Backend::cuda ? batches : batches + pairs * 2 * aligned_bytes(image_bytes(image));
+  const ImageShape result = result_shape(options, image);
+  const std::int64_t batches = batches_in_workspace(options, backend) * aligned_bytes(image_bytes(result) * capacity);
+  if (backend == Backend::cuda) return batches + resize_bytes(options, image, capacity);
+  return batches + pairs * (2 * aligned_bytes(image_bytes(result)) + resize_bytes(options, image, 1));
 }
 
 void check_batch(const char* function, const Augmenter::Batch& batch, const AugmenterOptions& options,
@@ -153,8 +200,9 @@ void check_batch(const char* function, const Augmenter::Batch& batch, const Augm
   check(count <= batch.capacity, "{}: {} images are wanted, expected at most {} (out's capacity)", function, count,
         batch.capacity);
   const ImageShape& s = batch.shape;
-  check(s.height == image.height && s.width == image.width && s.channels == image.channels &&
-            batch.layout == options.output_layout && batch.images.size() >= batch.capacity * image_bytes(image) &&
+  const ImageShape result = result_shape(options, image);
+  check(s.height == result.height && s.width == result.width && s.channels == result.channels &&
+            batch.layout == options.output_layout && batch.images.size() >= batch.capacity * image_bytes(result) &&
             batch.weight_a.size() >= batch.capacity && batch.label_a.size() >= batch.capacity &&
             batch.label_b.size() >= batch.capacity &&
             batch.workspace.size() >=
@@ -188,16 +236,18 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
                        .flip_probability = options.flip_probability,
                        .ids = ids,
                        .data_count = data_count},
+          .crop = {},
+          .resize = {},
           .policy = {.plan = {}, .seed = key.seed, .epoch = key.epoch, .layer = 0, .ids = ids},
           .policy_warp = {},
           .mix = {.seed = key.seed,
                   .epoch = key.epoch,
                   .probability = options.mix ? options.mix->probability : 0.0f,
                   .inverse_alpha = options.mix ? 1.0 / options.mix->alpha : 1.0,
-                  .inverse_area = 1.0 / static_cast<double>(in.height * in.width),
+                  .inverse_area = 1.0 / static_cast<double>(out.shape.height * out.shape.width),
                   .count = count,
-                  .width = static_cast<std::int32_t>(in.width),
-                  .height = static_cast<std::int32_t>(in.height),
+                  .width = static_cast<std::int32_t>(out.shape.width),
+                  .height = static_cast<std::int32_t>(out.shape.height),
                   .ids = ids,
                   .labels = labels.empty() ? nullptr : labels.data(),
                   .label_count = data_count,
@@ -208,9 +258,20 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
           .shape = out.shape,
           .layout = out.layout};
   if (options.policy) {
-    job.policy.plan = rand_augment_plan(*options.policy, {in.height, in.width});
+    job.policy.plan = rand_augment_plan(*options.policy, {out.shape.height, out.shape.width});
     job.layers = options.policy->num_ops;
     job.policy_warp = options.policy->warp;
+  }
+  if (options.random_resized_crop) {
+    const auto& [size, crop] = *options.random_resized_crop;
+    const bool on_cuda = stream.backend() == Backend::cuda;
+    job.resizes = true;
+    job.crop = resized_crop_job(crop, key, ids, count, {.in = in});
+    job.crop.data_count = data_count;
+    job.resize = {.interpolation = crop.interpolation, .largest = {in.height, in.width}};
+    job.resize.layout = resize_layout(in.shape(), size, crop.interpolation);
+    job.resize_bytes = resize_bytes(options, in.shape(), on_cuda ? out.capacity : 1);
+    if (on_cuda) job.resize.images = job.crop.images = reinterpret_cast<ImageRef*>(out.workspace.data());
   }
   if (stream.backend() == Backend::cuda) return run_cuda(job, in, out, stream);
   run_cpu(job, in, out, options.mix.has_value());
@@ -218,8 +279,20 @@ void run(const AugmenterOptions& options, const In& in, std::span<const std::int
 
 }  // namespace
 
-Augmenter::Augmenter(const AugmenterOptions& options, const ImageShape& image) : options_(options), image_(image) {
+Augmenter::Augmenter(const AugmenterOptions& options, const ImageShape& image)
+    : options_(options), image_(image), result_(result_shape(options, image)) {
   check_shape(image);
+  if (options.random_resized_crop) {
+    const auto& [size, crop] = *options.random_resized_crop;
+    check(!options.pad_crop, "Augmenter: pad_crop and random_resized_crop are both set, expected one of them at most");
+    check(size.height >= 1 && size.width >= 1, "Augmenter: random_resized_crop.size is {}x{}, expected at least 1x1",
+          size.height, size.width);
+    check_side("Augmenter", "random_resized_crop.size", size);
+    check_side("Augmenter", "image", {image.height, image.width});
+    check_area("Augmenter", "random_resized_crop.size", result_);
+    check_resized_crop("Augmenter", crop);
+    check_interpolation("Augmenter", crop.interpolation);
+  }
   if (options.pad_crop) {
     check(options.pad_crop->padding >= 0 && options.pad_crop->padding <= kMostPadding,
           "Augmenter: pad_crop.padding is {}, expected 0 to {}", options.pad_crop->padding, kMostPadding);
@@ -238,7 +311,7 @@ Augmenter::Augmenter(const AugmenterOptions& options, const ImageShape& image) :
 
 Augmenter::Batch Augmenter::make_batch(std::int64_t capacity, Stream stream) const {
   check(capacity >= 0, "Augmenter::make_batch: capacity is {}, expected at least 0", capacity);
-  Batch batch{.images = Buffer<float>(capacity * image_bytes(image_), stream),
+  Batch batch{.images = Buffer<float>(capacity * image_bytes(result_), stream),
               .label_a = Buffer<std::int32_t>(capacity, stream),
               .label_b = Buffer<std::int32_t>(capacity, stream),
               .weight_a = Buffer<float>(capacity, stream),
@@ -246,7 +319,7 @@ Augmenter::Batch Augmenter::make_batch(std::int64_t capacity, Stream stream) con
                   workspace_bytes(options_, image_, capacity, ranges_wanted(capacity), stream.backend()), stream),
               .capacity = capacity,
               .count = 0,
-              .shape = image_,
+              .shape = result_,
               .layout = options_.output_layout};
   batch.shape.count = 0;
   return batch;
