@@ -1,4 +1,4 @@
-#include <algorithm>
+#include "host/augment/random_resized_crop.hpp"
 
 #include "host/augment/checks.hpp"
 #include "host/augment/cutmix.hpp"
@@ -6,7 +6,6 @@
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
-#include "kernels/augment/random_resized_crop.hpp"
 
 namespace leaven {
 namespace {
@@ -16,50 +15,19 @@ using Out = ImageView<std::uint8_t>;
 
 constexpr std::int64_t kGrain = 256;  // images whose crops a thread draws at a time
 
-std::int64_t crops_bytes(std::int64_t count) { return count * static_cast<std::int64_t>(sizeof(ImageRef)); }
-
-ResizedCropJob crop_job(const char* function, const RandomResizedCropOptions& options, RandomKey key,
-                        std::span<const std::int64_t> sample_ids, const ResizeJob& source, std::int64_t count) {
-  const auto [scale, ratio] = std::pair(options.scale, options.ratio);
-  check(scale.least > 0 && scale.least <= scale.most && scale.most <= 1,
-        "{}: options.scale is {} to {}, expected a range within 0 (excluded) to 1", function, scale.least, scale.most);
-  check(ratio.least >= 1e-6 && ratio.least <= ratio.most && ratio.most <= 1e6,
-        "{}: options.ratio is {} to {}, expected a range within 1e-6 to 1e6", function, ratio.least, ratio.most);
-  check_span(function, "sample_ids", sample_ids, count);
-  return {.seed = key.seed,
-          .epoch = key.epoch,
-          .least_area = scale.least,
-          .area_range = scale.most - scale.least,
-          .least_log2_ratio = exact::log2(ratio.least),
-          .log2_ratio_range = exact::log2(ratio.most) - exact::log2(ratio.least),
-          .least_ratio = ratio.least,
-          .most_ratio = ratio.most,
-          .count = count,
-          .ids = sample_ids.data(),
-          .source = source};
-}
-
-void run_crops(const ResizedCropJob& job, Stream stream) {
-  if (job.count == 0) return;
-  if constexpr (kWithCuda) {
-    if (stream.backend() == Backend::cuda) return resized_crops_cuda(job, stream.cuda_handle());
-  }
-  parallel_for(job.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) write_resized_crop(job, i);
-  });
-}
-
 // The crops are a ragged batch, described at the start of the workspace.
 void run(ResizeJob resizing, std::span<const std::int64_t> sample_ids, const RandomResizedCropOptions& options,
          RandomKey key, const Out& out, std::span<std::byte> workspace, Stream stream) {
   constexpr const char* kName = "random_resized_crop";
-  ResizedCropJob job = crop_job(kName, options, key, sample_ids, resizing, out.count);
+  check_resized_crop(kName, options);
+  check_span(kName, "sample_ids", sample_ids, out.count);
+  ResizedCropJob job = resized_crop_job(options, key, sample_ids.data(), out.count, resizing);
   const ImageShape in{out.count, resizing.largest.height, resizing.largest.width, out.channels};
   const std::int64_t wanted = random_resized_crop_workspace_bytes(in, {out.height, out.width}, options.interpolation);
   check_workspace(kName, workspace, wanted, alignof(ImageRef));
   if (out.shape().size() == 0) return;
   job.images = reinterpret_cast<ImageRef*>(workspace.data());
-  run_crops(job, stream);
+  run_resized_crops(job, stream);
   resizing.images = job.images;
   run_resize(resizing, out, workspace.data() + crops_bytes(out.count), stream);
 }
@@ -69,12 +37,48 @@ void run_places(const ResizeJob& source, std::span<const std::int64_t> sample_id
   constexpr const char* kName = "random_resized_crop_places";
   const auto count = static_cast<std::int64_t>(places.size());
   check(places.data() != nullptr || count == 0, "{}: places is null, expected {} values", kName, count);
-  ResizedCropJob job = crop_job(kName, options, key, sample_ids, source, count);
+  check_resized_crop(kName, options);
+  check_span(kName, "sample_ids", sample_ids, count);
+  ResizedCropJob job = resized_crop_job(options, key, sample_ids.data(), count, source);
   job.places = places.data();
-  run_crops(job, stream);
+  run_resized_crops(job, stream);
 }
 
 }  // namespace
+
+void check_resized_crop(const char* function, const RandomResizedCropOptions& options) {
+  const auto [scale, ratio] = std::pair(options.scale, options.ratio);
+  check(scale.least > 0 && scale.least <= scale.most && scale.most <= 1,
+        "{}: options.scale is {} to {}, expected a range within 0 (excluded) to 1", function, scale.least, scale.most);
+  check(ratio.least >= 1e-6 && ratio.least <= ratio.most && ratio.most <= 1e6,
+        "{}: options.ratio is {} to {}, expected a range within 1e-6 to 1e6", function, ratio.least, ratio.most);
+}
+
+ResizedCropJob resized_crop_job(const RandomResizedCropOptions& options, RandomKey key, const std::int64_t* ids,
+                                std::int64_t count, const ResizeJob& source) {
+  const double least_log2 = exact::log2(options.ratio.least);
+  return {.seed = key.seed,
+          .epoch = key.epoch,
+          .least_area = options.scale.least,
+          .area_range = options.scale.most - options.scale.least,
+          .least_log2_ratio = least_log2,
+          .log2_ratio_range = exact::log2(options.ratio.most) - least_log2,
+          .least_ratio = options.ratio.least,
+          .most_ratio = options.ratio.most,
+          .count = count,
+          .ids = ids,
+          .source = source};
+}
+
+void run_resized_crops(const ResizedCropJob& job, Stream stream) {
+  if (job.count == 0) return;
+  if constexpr (kWithCuda) {
+    if (stream.backend() == Backend::cuda) return resized_crops_cuda(job, stream.cuda_handle());
+  }
+  parallel_for(job.count, kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) write_resized_crop(job, i);
+  });
+}
 
 std::int64_t random_resized_crop_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation) {
   return resize_workspace_bytes(in, out, interpolation) + crops_bytes(in.count);

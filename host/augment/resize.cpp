@@ -28,25 +28,6 @@ std::int32_t most_weights(std::int64_t in, std::int64_t out, Interpolation inter
   return 2 * static_cast<std::int32_t>(std::ceil(support)) + 1;
 }
 
-ResizeLayout layout_of(const ImageShape& in, ImageSize out, Interpolation interpolation) {
-  ResizeLayout layout{.most_x = most_weights(in.width, out.width, interpolation),
-                      .most_y = most_weights(in.height, out.height, interpolation),
-                      .out_width = static_cast<std::int32_t>(out.width),
-                      .out_height = static_cast<std::int32_t>(out.height)};
-  const std::int64_t table_values = (2 + layout.most_x) * out.width + (2 + layout.most_y) * out.height;
-  layout.rows_at = aligned(table_values * static_cast<std::int64_t>(sizeof(std::int32_t)));
-  layout.pitch = (out.width * in.channels + kResizeRunBytes - 1) / kResizeRunBytes * kResizeRunBytes;
-  layout.band_at = layout.rows_at + in.height * layout.pitch;
-  layout.size = layout.band_at + aligned(in.width * in.channels * kResizeBandRows);
-  return layout;
-}
-
-void check_interpolation(const char* function, Interpolation interpolation) {
-  check(interpolation >= Interpolation::nearest && interpolation <= Interpolation::bicubic,
-        "{}: interpolation is {}, expected nearest (0), bilinear (1) or bicubic (2)", function,
-        static_cast<std::int32_t>(interpolation));
-}
-
 void check_box(const SourceBox& box) {
   for (const float edge : {box.left, box.top, box.right, box.bottom}) check_finite("resize", "an edge of box", edge);
 }
@@ -60,19 +41,6 @@ void check_box_inside(const SourceBox& box, ImageSize size) {
         box.right, box.bottom, size.width, size.height);
 }
 
-void resize_image(const ResizeJob& job, std::int64_t image, const Out& out, std::byte* part) {
-  const ImageRef source = resize_source(job, image);
-  const ResizeAxes axes = resize_axes(job, source, image);
-  const ResizeTable x_table = resize_table_x(job.layout, part);
-  const ResizeTable y_table = resize_table_y(job.layout, part);
-  for (std::int32_t x = 0; x < x_table.out_size; ++x) write_window(axes.x, job.interpolation, x, x_table);
-  for (std::int32_t y = 0; y < y_table.out_size; ++y) write_window(axes.y, job.interpolation, y, y_table);
-  auto* rows = reinterpret_cast<std::uint8_t*>(part + job.layout.rows_at);
-  auto* band = reinterpret_cast<std::uint8_t*>(part + job.layout.band_at);
-  resize_loops().rows(source, out.channels, resize_span(y_table, source.height), x_table, band, rows, job.layout.pitch);
-  resize_loops().columns(rows, job.layout.pitch, y_table, out);
-}
-
 void run(const ResizeJob& job, const Out& out, std::span<std::byte> workspace, Stream stream) {
   const ImageShape in{out.count, job.largest.height, job.largest.width, out.channels};
   const std::int64_t wanted = resize_workspace_bytes(in, {out.height, out.width}, job.interpolation);
@@ -81,6 +49,12 @@ void run(const ResizeJob& job, const Out& out, std::span<std::byte> workspace, S
 }
 
 }  // namespace
+
+void check_interpolation(const char* function, Interpolation interpolation) {
+  check(interpolation >= Interpolation::nearest && interpolation <= Interpolation::bicubic,
+        "{}: interpolation is {}, expected nearest (0), bilinear (1) or bicubic (2)", function,
+        static_cast<std::int32_t>(interpolation));
+}
 
 void check_side(const char* function, const char* argument, ImageSize size) {
   check(size.height >= 0 && size.width >= 0 && size.height <= kMostSide && size.width <= kMostSide,
@@ -94,6 +68,19 @@ void check_workspace(const char* function, std::span<const std::byte> workspace,
         wanted);
   check(reinterpret_cast<std::intptr_t>(workspace.data()) % alignment == 0,
         "{}: workspace is not aligned, expected a multiple of {} bytes", function, alignment);
+}
+
+ResizeLayout resize_layout(const ImageShape& in, ImageSize out, Interpolation interpolation) {
+  ResizeLayout layout{.most_x = most_weights(in.width, out.width, interpolation),
+                      .most_y = most_weights(in.height, out.height, interpolation),
+                      .out_width = static_cast<std::int32_t>(out.width),
+                      .out_height = static_cast<std::int32_t>(out.height)};
+  const std::int64_t table_values = (2 + layout.most_x) * out.width + (2 + layout.most_y) * out.height;
+  layout.rows_at = aligned(table_values * static_cast<std::int64_t>(sizeof(std::int32_t)));
+  layout.pitch = (out.width * in.channels + kResizeRunBytes - 1) / kResizeRunBytes * kResizeRunBytes;
+  layout.band_at = layout.rows_at + in.height * layout.pitch;
+  layout.size = layout.band_at + aligned(in.width * in.channels * kResizeBandRows);
+  return layout;
 }
 
 ResizeJob checked_resize_job(const char* function, const In& in, Interpolation interpolation, const Out& out) {
@@ -116,9 +103,22 @@ ResizeJob checked_resize_job(const char* function, const RaggedImages& in, Inter
   return {.interpolation = interpolation, .images = in.images.data(), .largest = in.largest};
 }
 
+void resize_image(const ResizeJob& job, std::int64_t image, const Out& out, std::byte* part) {
+  const ImageRef source = resize_source(job, image);
+  const ResizeAxes axes = resize_axes(job, source, image);
+  const ResizeTable x_table = resize_table_x(job.layout, part);
+  const ResizeTable y_table = resize_table_y(job.layout, part);
+  for (std::int32_t x = 0; x < x_table.out_size; ++x) write_window(axes.x, job.interpolation, x, x_table);
+  for (std::int32_t y = 0; y < y_table.out_size; ++y) write_window(axes.y, job.interpolation, y, y_table);
+  auto* rows = reinterpret_cast<std::uint8_t*>(part + job.layout.rows_at);
+  auto* band = reinterpret_cast<std::uint8_t*>(part + job.layout.band_at);
+  resize_loops().rows(source, out.channels, resize_span(y_table, source.height), x_table, band, rows, job.layout.pitch);
+  resize_loops().columns(rows, job.layout.pitch, y_table, out);
+}
+
 void run_resize(ResizeJob job, const Out& out, std::byte* workspace, Stream stream) {
-  job.layout = layout_of({out.count, job.largest.height, job.largest.width, out.channels}, {out.height, out.width},
-                         job.interpolation);
+  job.layout = resize_layout({out.count, job.largest.height, job.largest.width, out.channels}, {out.height, out.width},
+                             job.interpolation);
   if constexpr (kWithCuda) {
     if (stream.backend() == Backend::cuda) return resize_cuda(job, out, workspace, stream.cuda_handle());
   }
@@ -141,7 +141,7 @@ std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpo
   check(in.channels == 1 || in.channels == 3, "resize_workspace_bytes: in has {} channels, expected 1 or 3",
         in.channels);
   check_interpolation("resize_workspace_bytes", interpolation);
-  return in.count * layout_of(in, out, interpolation).size;
+  return in.count * resize_layout(in, out, interpolation).size;
 }
 
 void resize(In in, PerImage<SourceBox> box, Interpolation interpolation, Out out, std::span<std::byte> workspace,

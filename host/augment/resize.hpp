@@ -14,10 +14,17 @@ ResizeJob checked_resize_job(const char* function, const ImageView<const std::ui
 ResizeJob checked_resize_job(const char* function, const RaggedImages& in, Interpolation interpolation,
                              const ImageView<std::uint8_t>& out);
 
+void check_interpolation(const char* function, Interpolation interpolation);
+
 void check_side(const char* function, const char* argument, ImageSize size);
 
 void check_workspace(const char* function, std::span<const std::byte> workspace, std::int64_t wanted,
                      std::int64_t alignment);
+
+ResizeLayout resize_layout(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+// On the CPU: image `image` of the job, whose layout is set, to the single image `out`. `part`: layout.size bytes.
+void resize_image(const ResizeJob& job, std::int64_t image, const ImageView<std::uint8_t>& out, std::byte* part);
 
 // `workspace`: as many bytes as resize_workspace_bytes() says.
 void run_resize(ResizeJob job, const ImageView<std::uint8_t>& out, std::byte* workspace, Stream stream);

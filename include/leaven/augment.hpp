@@ -344,14 +344,14 @@ void cutmix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> samp
             std::span<const std::int32_t> labels, const CutMixOptions& options, RandomKey key,
             ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream);
 
-struct Range {
+struct Interval {
   double least = 0;
   double most = 1;
 };
 
 struct RandomResizedCropOptions {
-  Range scale{0.08, 1.0};      ///< the crop's area as a part of the image's, uniform
-  Range ratio{0.75, 4.0 / 3};  ///< the crop's width / height, its logarithm uniform
+  Interval scale{0.08, 1.0};      ///< the crop's area as a part of the image's, uniform
+  Interval ratio{0.75, 4.0 / 3};  ///< the crop's width / height, its logarithm uniform
   Interpolation interpolation = Interpolation::bilinear;
 };
 
@@ -412,9 +412,16 @@ struct RandomPadCrop {
   Colour fill = 0;
 };
 
+/// random_resized_crop() to images of this size.
+struct RandomResizedCrop {
+  ImageSize size{224, 224};
+  RandomResizedCropOptions crop{};
+};
+
 struct AugmenterOptions {
   std::optional<RandomPadCrop> pad_crop{};
-  float flip_probability = 0.0f;  ///< of a left-right flip
+  std::optional<RandomResizedCrop> random_resized_crop{};  ///< instead of pad_crop
+  float flip_probability = 0.0f;                           ///< of a left-right flip
   std::optional<Policy> policy{};
   std::optional<CutMixOptions> mix{};
   Normalisation normalise{};
@@ -423,8 +430,9 @@ struct AugmenterOptions {
 
 struct AugmenterPlan;  // what the constructor finds out
 
-/// The training pipeline pad-crop, flip, policy, CutMix, normalise, in this order; what is not asked for is left
-/// out. Without mixing an image's result is a pure function of (seed, epoch, sample id) and the image.
+/// The training pipeline pad-crop or random resized crop, flip, policy, CutMix, normalise, in this order; what is not
+/// asked for is left out. Without mixing an image's result is a pure function of (seed, epoch, sample id) and the
+/// image.
 class Augmenter {
  public:
   /// What one call writes, with its workspace: allocated once, used for every batch of at most `capacity` images.
@@ -442,7 +450,7 @@ class Augmenter {
     ImageView<float> view() const { return ImageView<float>::packed(images.data(), shape, layout); }
   };
 
-  /// `image`: height, width and channels of the images (count is not looked at).
+  /// `image`: height, width and channels of the images that come in (count is not looked at).
   Augmenter(const AugmenterOptions& options, const ImageShape& image);
 
   Batch make_batch(std::int64_t capacity, Stream stream) const;

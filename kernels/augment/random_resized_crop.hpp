@@ -3,13 +3,14 @@
 #include <cstdint>
 
 #include "kernels/augment/epoch.hpp"
+#include "kernels/augment/pad_flip.hpp"
 #include "kernels/augment/resize.hpp"
 #include "kernels/core/elementary.hpp"
 
 // Random resized crops: where they are, the same on host and device.
 namespace leaven {
 
-// One call's draws. Image i is sample ids[i] and has the size of `source`'s image i.
+// One call's draws. Image i is sample ids[i].
 struct ResizedCropJob {
   std::uint64_t seed = 0;
   Epoch epoch = 0;
@@ -18,6 +19,7 @@ struct ResizedCropJob {
   double least_ratio = 0, most_ratio = 0;
   std::int64_t count = 0;
   const std::int64_t* ids = nullptr;
+  std::int64_t data_count = 0;  // 0: image i is the source's image i; else image ids[i] of a data set of this size
   ResizeJob source{};
   ImageRef* images = nullptr;  // what is written: the crops as images, or
   CropPx* places = nullptr;    // where they are
@@ -66,17 +68,23 @@ LEAVEN_HD CropPx draw_resized_crop(const ResizedCropJob& job, std::int64_t image
   return central_crop(job, width, height);
 }
 
-LEAVEN_HD void write_resized_crop(const ResizedCropJob& job, std::int64_t image) {
-  ImageRef source = resize_source(job.source, image);
+// The crop as an image.
+LEAVEN_HD ImageRef resized_crop(const ResizedCropJob& job, std::int64_t image) {
+  const std::int64_t from = job.data_count > 0 ? clamped_id(job.ids[image], job.data_count) : image;
+  ImageRef source = resize_source(job.source, from);
   const CropPx crop = draw_resized_crop(job, image, source);
-  if (job.places != nullptr) {
-    job.places[image] = crop;
-    return;
-  }
   source.data += crop.top * source.row_stride + crop.left * source.pixel_stride;
   source.width = crop.width;
   source.height = crop.height;
-  job.images[image] = source;
+  return source;
+}
+
+LEAVEN_HD void write_resized_crop(const ResizedCropJob& job, std::int64_t image) {
+  if (job.places != nullptr) {
+    job.places[image] = draw_resized_crop(job, image, resize_source(job.source, image));
+  } else {
+    job.images[image] = resized_crop(job, image);
+  }
 }
 
 void resized_crops_cuda(const ResizedCropJob& job, CUstream_st* stream);

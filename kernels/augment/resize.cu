@@ -24,9 +24,11 @@ __global__ void __launch_bounds__(kTableThreads)
     std::byte* part = workspace + image * job.layout.size;
     const ResizeAxes axes = resize_axes(job, resize_source(job, image), image);
     for (auto i = static_cast<std::int32_t>(blockIdx.x * blockDim.x + threadIdx.x); i < windows; i += step) {
-      const bool column = i < job.layout.out_width;
-      write_window(column ? axes.x : axes.y, job.interpolation, column ? i : i - job.layout.out_width,
-                   column ? resize_table_x(job.layout, part) : resize_table_y(job.layout, part));
+      if (i < job.layout.out_width) {
+        write_window(axes.x, job.interpolation, i, resize_table_x(job.layout, part));
+      } else {
+        write_window(axes.y, job.interpolation, i - job.layout.out_width, resize_table_y(job.layout, part));
+      }
     }
   }
 }

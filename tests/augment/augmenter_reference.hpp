@@ -63,8 +63,18 @@ inline Result run(const Augmenter& augment, const Samples& s, RandomKey key, Str
 
 // One public operation after the other, image by image, with what is drawn computed here.
 inline Result expected(const AugmenterOptions& options, const Samples& s, RandomKey key) {
-  const ImageShape& shape = s.shape;
+  ImageShape shape = s.shape;
   std::vector<std::uint8_t> now = s.images;
+  if (options.random_resized_crop) {
+    const auto& [size, crop] = *options.random_resized_crop;
+    shape.height = size.height;
+    shape.width = size.width;
+    now.resize(static_cast<std::size_t>(shape.size()));
+    const Buffer<std::byte> workspace(random_resized_crop_workspace_bytes(s.shape, size, crop.interpolation),
+                                      Stream::cpu());
+    random_resized_crop(ImageView<const std::uint8_t>::nhwc(s.images.data(), s.shape), s.ids, crop, key,
+                        ImageView<std::uint8_t>::nhwc(now.data(), shape), workspace.span(), Stream::cpu());
+  }
   std::vector<std::uint8_t> next(now.size());
   for (std::int64_t i = 0; i < shape.count; ++i) {
     const std::int64_t id = s.ids[static_cast<std::size_t>(i)];
@@ -117,6 +127,12 @@ inline std::vector<AugmenterOptions> some_options() {
        .mix = CutMixOptions{.alpha = 0.4f, .probability = 0.5f},
        .normalise = kImageNet,
        .output_layout = Layout::nchw},
+      {.random_resized_crop = RandomResizedCrop{.size = {20, 12}}},
+      {.random_resized_crop = RandomResizedCrop{.size = {9, 33}, .crop = {.interpolation = Interpolation::bicubic}},
+       .flip_probability = 0.5f,
+       .policy = kPolicy,
+       .mix = CutMixOptions{},
+       .normalise = kImageNet},
   };
 }
 

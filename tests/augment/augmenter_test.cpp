@@ -200,6 +200,12 @@ TEST(AugmenterOptionsTest, AreCheckedByTheConstructor) {
   };
   EXPECT_EQ(refused({.pad_crop = RandomPadCrop{.padding = -1}}),
             "Augmenter: pad_crop.padding is -1, expected 0 to 1048576");
+  EXPECT_EQ(refused({.pad_crop = RandomPadCrop{}, .random_resized_crop = RandomResizedCrop{}}),
+            "Augmenter: pad_crop and random_resized_crop are both set, expected one of them at most");
+  EXPECT_EQ(refused({.random_resized_crop = RandomResizedCrop{.size = {0, 5}}}),
+            "Augmenter: random_resized_crop.size is 0x5, expected at least 1x1");
+  EXPECT_EQ(refused({.random_resized_crop = RandomResizedCrop{.crop = {.scale = {0, 1}}}}),
+            "Augmenter: options.scale is 0 to 1, expected a range within 0 (excluded) to 1");
   EXPECT_EQ(refused({.flip_probability = 1.1f}), "Augmenter: flip_probability is 1.1, expected 0 to 1");
   EXPECT_EQ(refused({.flip_probability = NAN}), "Augmenter: flip_probability is nan, expected 0 to 1");
   EXPECT_EQ(refused({.policy = RandAugmentOptions{.magnitude = 40}}),

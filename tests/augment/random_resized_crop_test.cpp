@@ -54,7 +54,7 @@ CropPx expected_place(const RandomResizedCropOptions& o, int width, int height, 
       });
 }
 
-class RandomResizedCrop : public BackendTest {
+class RandomResizedCropTest : public BackendTest {
  protected:
   std::vector<CropPx> places(ImageSize size, const std::vector<std::int64_t>& ids,
                              const RandomResizedCropOptions& options, RandomKey key = kKey) const {
@@ -65,9 +65,9 @@ class RandomResizedCrop : public BackendTest {
     return out.to_host();
   }
 };
-LEAVEN_ON_BOTH_BACKENDS(RandomResizedCrop);
+LEAVEN_ON_BOTH_BACKENDS(RandomResizedCropTest);
 
-TEST_P(RandomResizedCrop, LiesWhereTheDefinitionPutsIt) {
+TEST_P(RandomResizedCropTest, LiesWhereTheDefinitionPutsIt) {
   const std::vector<std::int64_t> ids = ids_from(-20, 400);
   const RandomResizedCropOptions all[] = {{},
                                           {.scale = {0.5, 1}, .ratio = {0.5, 2}},
@@ -86,7 +86,7 @@ TEST_P(RandomResizedCrop, LiesWhereTheDefinitionPutsIt) {
   }
 }
 
-TEST_P(RandomResizedCrop, IsTheCropAloneResized) {
+TEST_P(RandomResizedCropTest, IsTheCropAloneResized) {
   const ImageShape shape{5, 31, 33, 3};
   const ImageShape out_shape{5, 12, 20, 3};
   const std::vector<Image> images = test_images(shape, 3);
@@ -120,7 +120,7 @@ TEST_P(RandomResizedCrop, IsTheCropAloneResized) {
   }
 }
 
-TEST_P(RandomResizedCrop, OfRaggedImagesIsThatOfEachAlone) {
+TEST_P(RandomResizedCropTest, OfRaggedImagesIsThatOfEachAlone) {
   const ImageShape shapes[] = {{1, 31, 33, 3}, {1, 64, 5, 3}, {1, 65, 5, 3}};
   std::vector<Batch> batches;
   std::vector<ImageRef> refs;
@@ -155,7 +155,7 @@ TEST_P(RandomResizedCrop, OfRaggedImagesIsThatOfEachAlone) {
   EXPECT_EQ(where.to_host()[2], CropPx{});
 }
 
-TEST_P(RandomResizedCrop, WrongCallsAreRefused) {
+TEST_P(RandomResizedCropTest, WrongCallsAreRefused) {
   const ImageShape shape{2, 8, 9, 3};
   const std::vector<Image> before = test_images(shape, 2);
   const Batch in(test_images(shape, 1), shape, Memory::nhwc, stream());
