@@ -174,10 +174,7 @@ AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::a
 /// The part of an image that resize() looks at, in pixels from the top left corner, fractions too. Empty, as it is by
 /// default: the whole image.
 struct SourceBox {
-  float left = 0;
-  float top = 0;
-  float right = 0;
-  float bottom = 0;
+  float left = 0, top = 0, right = 0, bottom = 0;
   friend bool operator==(const SourceBox&, const SourceBox&) = default;
 };
 
@@ -357,10 +354,7 @@ struct RandomResizedCropOptions {
 
 /// A part of an image in whole pixels.
 struct CropPx {
-  std::int32_t left = 0;
-  std::int32_t top = 0;
-  std::int32_t width = 0;
-  std::int32_t height = 0;
+  std::int32_t left = 0, top = 0, width = 0, height = 0;
   friend bool operator==(const CropPx&, const CropPx&) = default;
 };
 
