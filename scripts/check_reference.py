@@ -77,6 +77,10 @@ def per_channel_table(v, table_of):
     return np.stack(channels, axis=-1)
 
 
+def grey(v):
+    return np.broadcast_to(luma(v), v.shape).copy()
+
+
 def autocontrast(v):
     def table_of(plane):
         low, high = int(plane.min()), int(plane.max())
@@ -272,6 +276,7 @@ OPS = {
     "brightness": brightness, "contrast": contrast, "color": color, "posterize": posterize, "solarize": solarize,
     "invert": invert, "flip": flip, "crop": crop, "pad_crop": pad_crop, "rotate": rotate, "shear": shear,
     "affine_matrix": warp, "translate": translate, "affine": affine, "resize": resize,
+    "autocontrast": autocontrast, "equalize": equalize, "sharpness": sharpness, "grey": grey,
 }  # fmt: skip
 
 

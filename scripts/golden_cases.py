@@ -71,7 +71,7 @@ def solarize(i, rng, h, w):
     return {"threshold": alternate(i, THRESHOLDS, lambda: rng.uniform(0.0, 256.0))}
 
 
-def invert(i, rng, h, w):
+def no_parameters(i, rng, h, w):
     return {}
 
 
@@ -286,9 +286,11 @@ def resize(i, rng, h, w):
 
 OPS = (
     ("brightness", factor, 96), ("contrast", factor, 160), ("color", factor, 96), ("posterize", posterize, 72),
-    ("solarize", solarize, 72), ("invert", invert, 64), ("flip", flip, 72), ("crop", crop, 80),
+    ("solarize", solarize, 72), ("invert", no_parameters, 64), ("flip", flip, 72), ("crop", crop, 80),
     ("pad_crop", pad_crop, 84), ("rotate", rotate, 192), ("affine_matrix", affine_matrix, 512), ("shear", shear, 128),
     ("translate", translate, 144), ("affine", affine, 192), ("resize", resize, 240),
+    ("autocontrast", no_parameters, 207), ("equalize", no_parameters, 207), ("sharpness", factor, 207),
+    ("grey", no_parameters, 64),
 )  # fmt: skip
 
 

@@ -79,6 +79,10 @@ const std::map<std::string, Run>& operations() {
       {"posterize", [](const Json& p, View in, Out out, Stream s) { posterize(in, p["bits"].get<int>(), out, s); }},
       {"solarize", [](const Json& p, View in, Out out,
                       Stream s) { solarize(in, static_cast<float>(p["threshold"].get<double>()), out, s); }},
+      {"autocontrast", [](const Json&, View in, Out out, Stream s) { autocontrast(in, out, s); }},
+      {"equalize", [](const Json&, View in, Out out, Stream s) { equalize(in, out, s); }},
+      {"sharpness", [](const Json& p, View in, Out out, Stream s) { sharpness(in, factor_of(p), out, s); }},
+      {"grey", [](const Json&, View in, Out out, Stream s) { grey(in, out, s); }},
       {"invert", [](const Json&, View in, Out out, Stream s) { invert(in, out, s); }},
       {"flip", [](const Json& p, View in, Out out, Stream s) { flip(in, flip_axis(p["axis"]), out, s); }},
       {"crop", [](const Json& p, View in, Out out, Stream s) { crop(in, offset_of(p), out, s); }},
@@ -180,6 +184,10 @@ TEST_P(Golden, Contrast) { expect_all("contrast"); }
 TEST_P(Golden, Color) { expect_all("color"); }
 TEST_P(Golden, Posterize) { expect_all("posterize"); }
 TEST_P(Golden, Solarize) { expect_all("solarize"); }
+TEST_P(Golden, Autocontrast) { expect_all("autocontrast"); }
+TEST_P(Golden, Equalize) { expect_all("equalize"); }
+TEST_P(Golden, Sharpness) { expect_all("sharpness"); }
+TEST_P(Golden, Grey) { expect_all("grey"); }
 TEST_P(Golden, Invert) { expect_all("invert"); }
 TEST_P(Golden, Flip) { expect_all("flip"); }
 TEST_P(Golden, Crop) { expect_all("crop"); }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "tests/augment/images.hpp"
@@ -63,6 +64,7 @@ TEST_P(Property, NeutralParametersCopy) {
   expect_copy("brightness 1", [&](In in, Out out) { brightness(in, 1.0f, out, stream()); });
   expect_copy("brightness_offset 0", [&](In in, Out out) { brightness_offset(in, 0, out, stream()); });
   expect_copy("contrast 1", [&](In in, Out out) { contrast(in, 1.0f, out, stream()); });
+  expect_copy("sharpness 1", [&](In in, Out out) { sharpness(in, 1.0f, out, stream()); });
   expect_copy("color 1", [&](In in, Out out) { color(in, 1.0f, out, stream()); });
   expect_copy("posterize 8", [&](In in, Out out) { posterize(in, 8, out, stream()); });
   expect_copy("solarize 256", [&](In in, Out out) { solarize(in, 256.0f, out, stream()); });
@@ -101,6 +103,27 @@ TEST_P(Property, ContrastZeroIsTheMeanAndColorZeroIsGrey) {
   }
   expect_same_images(after(grey, kShape, [&](In in, Out out) { color(in, 1.7f, out, stream()); }), grey,
                      "color of a grey image");
+}
+
+TEST_P(Property, AutocontrastReachesBothEndsAndTwiceIsOnce) {
+  const auto images = test_images(kShape, 9);
+  const auto dark = [&](In in, Out out) { brightness(in, 0.3f, out, stream()); };
+  const auto stretch = [&](In in, Out out) { autocontrast(in, out, stream()); };
+  const auto once = after(images, kShape, dark, stretch);
+  for (const Image& image : once) {
+    const auto [lowest, highest] = std::minmax_element(image.values.begin(), image.values.end());
+    EXPECT_EQ(*lowest, 0);
+    EXPECT_GE(*highest, 254);  // the last one may be truncated
+  }
+  expect_same_images(after(once, kShape, stretch), once, "autocontrast twice");
+}
+
+TEST_P(Property, EqualizeSpreadsAndKeepsTheOrder) {
+  constexpr ImageShape kLarge{1, 64, 64, 1};
+  const Image dark = reference::make(64, 64, 1, [](int y, int x, int) { return (y * 64 + x) / 64; });
+  const Image spread = after({dark}, kLarge, [&](In in, Out out) { equalize(in, out, stream()); })[0];
+  for (int y = 1; y < 64; ++y) ASSERT_GE(spread.at(y, 0, 0), std::min(spread.at(y - 1, 0, 0) + 4, 255)) << y;
+  EXPECT_EQ(spread.at(63, 63, 0), 255);
 }
 
 TEST_P(Property, TranslationByWholePixelsMovesPixels) {
