@@ -48,17 +48,32 @@ inline void touch_rows(const Plane<const std::uint8_t>& in, std::int64_t first, 
 
 // Pixels as words (channels in bytes 0, 1, 2) to bytes without gaps, a vector of words at a time.
 #if defined(__SSSE3__)
+[[gnu::always_inline]] inline Bytes rgb_lanes(Bytes words) {
+  return simd::shuffle(words, simd::each_lane(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1)));
+}
 template <int kChannels>
 [[gnu::always_inline]] inline void store_pixels(Byte* to, Bytes words) {
   static_assert(kChannels == 3);
-  simd::store_rgb(
-      to, simd::shuffle(words, simd::each_lane(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1))));
+  simd::store_rgb(to, rgb_lanes(words));
 }
 #endif
 #if defined(__AVX2__)
 template <>
 [[gnu::always_inline]] inline void store_pixels<1>(Byte* to, Bytes words) {
   simd::store_low_bytes(to, words);
+}
+
+// The first `count` pixels of a vector: less than all.
+template <int kChannels>
+[[gnu::always_inline]] inline void store_some_pixels(Byte* to, Bytes words, std::int32_t count) {
+#if defined(__AVX512BW__)
+  if constexpr (kChannels == 1) return simd::store_some_low_bytes(to, words, count);
+  simd::store_some_rgb(to, rgb_lanes(words), kChannels * count);
+#else
+  Byte all[kChannels * kVectorBytes / 4];
+  store_pixels<kChannels>(all, words);
+  copy_bytes(to, all, kChannels * count);
+#endif
 }
 
 // The pixels of a plane in memory of its own: what gather32 may read. `last` is -1 where its rows lie the wrong way

@@ -170,6 +170,17 @@ namespace simd {
   __builtin_memcpy(p + 4, &second, 4);
 #endif
 }
+
+#if defined(__AVX512BW__)
+// The first `count` of the words' lowest bytes, or of the bytes without gaps of store_rgb(): none behind is written.
+[[gnu::always_inline]] inline void store_some_low_bytes(std::uint8_t* p, Bytes words, std::int32_t count) {
+  _mm_mask_storeu_epi8(p, static_cast<__mmask16>((1u << count) - 1), _mm512_cvtepi32_epi8(words));
+}
+[[gnu::always_inline]] inline void store_some_rgb(std::uint8_t* p, Bytes v, std::int32_t count) {
+  const __m512i order = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 0, 0, 0, 0);
+  _mm512_mask_storeu_epi8(p, (std::uint64_t{1} << count) - 1, _mm512_permutexvar_epi32(order, v));
+}
+#endif
 #endif
 
 // The reverse: the first 12 bytes of each lane, without gaps; nothing behind them is written.

@@ -153,9 +153,7 @@ struct Nearest {
       if (count >= kAtOnce) {
         store_pixels<P::kBytes>(to, words);
       } else {
-        Byte rest[P::kBytes * kAtOnce];
-        store_pixels<P::kBytes>(rest, words);
-        copy_bytes(to, rest, P::kBytes * count);
+        store_some_pixels<P::kBytes>(to, words, count);
       }
       x = simd::add32(x, next_x);
       y = simd::add32(y, next_y);
