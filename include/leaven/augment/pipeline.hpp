@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include <leaven/augment/random.hpp>
+
+namespace leaven {
+
+/// Zero (fill) padding on all sides, then a crop of the original size at a uniform position.
+struct RandomPadCrop {
+  std::int32_t padding = 4;
+  Colour fill = 0;
+};
+
+/// random_resized_crop() to images of this size.
+struct RandomResizedCrop {
+  ImageSize size{224, 224};
+  RandomResizedCropOptions crop{};
+};
+
+struct AugmenterOptions {
+  std::optional<RandomPadCrop> pad_crop{};
+  std::optional<RandomResizedCrop> random_resized_crop{};  ///< instead of pad_crop
+  float flip_probability = 0.0f;                           ///< of a left-right flip
+  std::optional<Policy> policy{};
+  std::optional<CutMixOptions> mix{};
+  Normalisation normalise{};
+  Layout output_layout = Layout::nhwc;
+};
+
+struct AugmenterPlan;  // what the constructor finds out
+
+/// The training pipeline pad-crop or random resized crop, flip, policy, CutMix, normalise, in this order; what is not
+/// asked for is left out. Without mixing an image's result is a pure function of (seed, epoch, sample id) and the
+/// image.
+class Augmenter {
+ public:
+  /// What one call writes, with its workspace: allocated once, used for every batch of at most `capacity` images.
+  struct Batch {
+    Buffer<float> images;  ///< packed, in the output layout
+    Buffer<std::int32_t> label_a;
+    Buffer<std::int32_t> label_b;
+    Buffer<float> weight_a;
+    Buffer<std::byte> workspace;
+    std::int64_t capacity = 0;
+    std::int64_t count = 0;  ///< images of the last call
+    ImageShape shape{};      ///< of `images`, with the last call's count
+    Layout layout = Layout::nhwc;
+
+    ImageView<float> view() const { return ImageView<float>::packed(images.data(), shape, layout); }
+  };
+
+  /// `image`: height, width and channels of the images that come in (count is not looked at).
+  Augmenter(const AugmenterOptions& options, const ImageShape& image);
+
+  Batch make_batch(std::int64_t capacity, Stream stream) const;
+
+  /// Image i of `in` is sample sample_ids[i] and has the label labels[i] (or no image has one: `labels` empty, then
+  /// label_a and label_b are not written).
+  void operator()(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                  std::span<const std::int32_t> labels, RandomKey key, Batch& out, Stream stream) const;
+
+  /// The same with the batch picked from a data set in the backend's memory: image i is data[sample_ids[i]], its label
+  /// data_labels[sample_ids[i]] (or empty). Ids outside the data set are clamped.
+  void gather(ImageView<const std::uint8_t> data, std::span<const std::int64_t> sample_ids,
+              std::span<const std::int32_t> data_labels, RandomKey key, Batch& out, Stream stream) const;
+
+  const AugmenterOptions& options() const { return options_; }
+
+ private:
+  AugmenterOptions options_;
+  ImageShape image_;
+  std::shared_ptr<const AugmenterPlan> plan_;
+};
+
+}  // namespace leaven
