@@ -263,6 +263,7 @@ void check_call(const char* function, const char* argument, const In& in, std::s
   check(in.height == image.height && in.width == image.width && in.channels == image.channels,
         "{}: {} has images of {}x{}x{}, expected {}x{}x{} (height x width x channels)", function, argument, in.height,
         in.width, in.channels, image.height, image.width, image.channels);
+  check_pixel_strides(function, argument, in);
   check(sample_ids.data() != nullptr || sample_ids.empty(), "{}: sample_ids is null, expected {} values", function,
         sample_ids.size());
 }

@@ -40,7 +40,13 @@ bool same_view(const View& a, const View& b) {
          a.pixel_stride == b.pixel_stride && a.channel_stride == b.channel_stride;
 }
 
-// Geometry multiplies 32-bit coordinates by 32-bit strides.
+void check_two_images(const char* function, const View& in, const View& out) {
+  check_image(function, "in", in);
+  check_image(function, "out", out);
+}
+
+}  // namespace
+
 void check_pixel_strides(const char* function, const char* argument, const View& v) {
   constexpr std::int64_t kMost = (std::int64_t{1} << 31) - 1;
   check(v.row_stride >= -kMost && v.row_stride <= kMost && v.pixel_stride >= -kMost && v.pixel_stride <= kMost,
@@ -49,13 +55,6 @@ void check_pixel_strides(const char* function, const char* argument, const View&
   check(v.height == 0 || v.width <= kMost / v.height, "{}: {} has {}x{} pixels an image, expected less than 2^31",
         function, argument, v.height, v.width);
 }
-
-void check_two_images(const char* function, const View& in, const View& out) {
-  check_image(function, "in", in);
-  check_image(function, "out", out);
-}
-
-}  // namespace
 
 void check_image(const char* function, const char* argument, const View& v) {
   check(v.count >= 0 && v.height >= 0 && v.width >= 0 && v.height < kMostSide && v.width < kMostSide,

@@ -13,6 +13,10 @@ void check_image(const char* function, const char* argument, const ImageView<con
 // Fewer than 2^29 pixels per image: drawn positions and offsets within an image are 32-bit.
 void check_area(const char* function, const char* argument, const ImageShape& shape);
 
+// Row and pixel strides and the pixels of an image below 2^31: geometry multiplies 32-bit coordinates by 32-bit
+// strides.
+void check_pixel_strides(const char* function, const char* argument, const ImageView<const std::uint8_t>& view);
+
 // Images that one thread takes at a time, at least.
 inline std::int64_t images_per_range(const ImageShape& s) { return 1 + 32768 / (s.height * s.width * s.channels); }
 

@@ -252,6 +252,12 @@ TEST_P(AugmenterTest, RefusesBadCallsAndLeavesTheBatchAlone) {
     EXPECT_EQ(refused(samples.shape, 6, 6, host),
               "Augmenter: out is a batch of the cpu backend, expected cuda (the stream's)");
   }
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              In far = In::nhwc(in.data(), samples.shape);
+              far.row_stride = std::int64_t{1} << 31;
+              augment(far, ids.cspan(), labels.cspan(), {}, batch, stream());
+            }).find("Augmenter: in has row stride 2147483648 and pixel stride 3, expected less than 2^31"),
+            std::string::npos);
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               augment.gather(In::nhwc(in.data(), {0, 8, 8, 3}), ids.cspan(), {}, {}, batch, stream());
             }),

@@ -59,8 +59,8 @@ class Augmenter {
 
   Batch make_batch(std::int64_t capacity, Stream stream) const;
 
-  /// Image i of `in` is sample sample_ids[i] and has the label labels[i] (or no image has one: `labels` empty, then
-  /// label_a and label_b are not written).
+  /// Row and pixel strides of `in` must be below 2^31. Image i of `in` is sample sample_ids[i] and has the label
+  /// labels[i] (or no image has one: `labels` empty, then label_a and label_b are not written).
   void operator()(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
                   std::span<const std::int32_t> labels, RandomKey key, Batch& out, Stream stream) const;
 
