@@ -84,10 +84,15 @@ function(leaven_optimise_less target)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1;-Wno-array-bounds;-Wno-stringop-overflow>)
 endfunction()
 
-function(leaven_add_test_program target)
-  leaven_add_program(${target} ${ARGN})
+# Of a test program or of leaven_test_support, whose precompiled header all test programs share: the same options.
+function(leaven_test_options target)
   leaven_optimise_less(${target})
-  target_precompile_headers(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:<gtest/gtest.h$<ANGLE-R>>)
   # -Wno-mismatched-new-delete: a false alarm of GCC 12 about tests that count allocations by their own operator new.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
+endfunction()
+
+function(leaven_add_test_program target)
+  leaven_add_program(${target} ${ARGN})
+  leaven_test_options(${target})
+  target_precompile_headers(${target} REUSE_FROM leaven_test_support)
 endfunction()
