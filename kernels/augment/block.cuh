@@ -67,6 +67,12 @@ __device__ __forceinline__ std::uint32_t load_pixel(const std::uint8_t* p, std::
 }
 
 template <int kChannels>
+__device__ __forceinline__ std::uint32_t pixel_at(const InView& in, std::int32_t x, std::int32_t y) {
+  const std::uint8_t* p = in.data + pixel_offset(in, x, y);
+  return kChannels == 1 ? std::uint32_t{p[0]} : load_pixel(p, in.channel_stride);
+}
+
+template <int kChannels>
 __device__ __forceinline__ void store_pixel(std::uint8_t* p, std::int64_t channel_stride, std::uint32_t pixel) {
   for (int c = 0; c < kChannels; ++c) p[c * channel_stride] = static_cast<std::uint8_t>(pixel >> (8 * c));
 }

@@ -5,7 +5,8 @@
 #include "kernels/augment/color.cuh"
 #include "kernels/augment/finish.cuh"
 #include "kernels/augment/fused.hpp"
-#include "kernels/augment/histogram.cuh"
+#include "kernels/augment/sharpness.cuh"
+#include "kernels/augment/tables.cuh"
 #include "kernels/augment/warp.cuh"
 
 // Pixels of an augmented image, found from the plan and the source alone.

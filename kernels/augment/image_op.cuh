@@ -5,10 +5,11 @@
 
 #include <leaven/augment.hpp>
 #include "kernels/augment/color.cuh"
-#include "kernels/augment/histogram.cuh"
 #include "kernels/augment/image_op.hpp"
 #include "kernels/augment/image_ops_cuda.hpp"
 #include "kernels/augment/pixel.cuh"
+#include "kernels/augment/sharpness.cuh"
+#include "kernels/augment/tables.cuh"
 #include "kernels/augment/warp.cuh"
 #include "kernels/core/launch.cuh"
 

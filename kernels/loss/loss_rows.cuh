@@ -66,7 +66,6 @@ __device__ HardRow find_hard_row(const LossParams& p, const LossAlignment& align
   return hard_row(sums, target.valid != 0, p.targets.smoothing, p.hard_weight, scale);
 }
 
-// Steps 2 to 5 of row_loss.hpp: leaves the raw gradient in `shift`, the teacher's probabilities in `teacher`.
 struct SoftResult {
   float loss;
   float factor;  // of the gradient
