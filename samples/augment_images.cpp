@@ -1,6 +1,7 @@
 // Applies augmentations to picture files: what the kernels do, for the eye and for scripts.
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "samples/support/command_line.hpp"
 #include "samples/support/json_log.hpp"

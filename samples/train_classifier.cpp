@@ -1,6 +1,7 @@
 // Training on all labels: a network, a data set, a checkpoint that a killed run continues from.
 #include <functional>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "samples/support/command_line.hpp"
 #include "samples/support/experiment.hpp"

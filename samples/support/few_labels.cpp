@@ -1,6 +1,7 @@
 #include "samples/support/few_labels.hpp"
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "samples/support/numbers.hpp"
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <leaven/error.hpp>
+#include <nlohmann/json.hpp>
 
 namespace leaven::samples {
 

@@ -3,8 +3,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace leaven::samples {
 

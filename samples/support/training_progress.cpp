@@ -1,5 +1,6 @@
 #include "samples/support/training_progress.hpp"
 
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "samples/support/numbers.hpp"

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include <leaven/error.hpp>
+#include <nlohmann/json.hpp>
 
 #include "samples/support/command_line.hpp"
 #include "samples/support/json_log.hpp"
