@@ -121,6 +121,7 @@ inline std::vector<AugmenterOptions> some_options() {
        .normalise = kImageNet},
       {.policy = TrivialAugmentOptions{.warp = {.fill = 128}}, .normalise = kImageNet},
       {.flip_probability = 0.5f, .policy = AutoAugmentOptions{.set = AutoAugmentSet::cifar10}, .mix = CutMixOptions{}},
+      {.policy = strong, .mix = CutMixOptions{}, .normalise = kImageNet},
       {.pad_crop = RandomPadCrop{.padding = 40},
        .flip_probability = 0.3f,
        .policy = strong,
