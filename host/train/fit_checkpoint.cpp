@@ -55,6 +55,11 @@ std::string fingerprint(const FitData& data, const FitOptions& o, std::int64_t s
       data.samples.size(), data.more_samples.size(), hash.value(), a.pad_crop ? a.pad_crop->padding : 0,
       a.flip_probability, a.policy ? std::visit(PolicyText{}, *a.policy) : std::string("no policy"),
       a.mix ? a.mix->probability : 0.0f);
+  if (a.random_resized_crop) {
+    const auto& [size, crop] = *a.random_resized_crop;
+    text += message(", random resized crop {}x{}, scale {} to {}, ratio {} to {}", size.height, size.width,
+                    crop.scale.least, crop.scale.most, crop.ratio.least, crop.ratio.most);
+  }
   if (o.distillation) {
     text += message(", distillation temperature {}, weights {} and {}", o.distillation->temperature,
                     o.distillation->hard_weight, o.distillation->soft_weight);
