@@ -147,6 +147,13 @@ TEST_P(FitTest, ACheckpointOfAnotherTrainingIsRefused) {
                 fit(network, {.data = &data, .samples = data.ids()}, options);
               }).starts_with("fit: " + (folder / "file").string() + " is the checkpoint of another training (steps 2"));
   options.seed = 0;
+  const ImageSize size{data.shape.height, data.shape.width};
+  for (const AugmenterOptions& augment : {AugmenterOptions{.random_resized_crop = RandomResizedCrop{.size = size}},
+                                          AugmenterOptions{.policy = TrivialAugmentOptions{}}}) {
+    options.augment = augment;
+    EXPECT_THROW(fit(network, {.data = &data, .samples = data.ids()}, options), InvalidArgument);
+  }
+  options.augment = {};
   options.checkpoint = folder / "other";
   save(network, folder / "other");
   EXPECT_EQ(message_of<IoError>([&] { fit(network, {.data = &data, .samples = data.ids()}, options); }),
