@@ -72,6 +72,30 @@ def invert(v):
     return 255 - v
 
 
+def hue(v, factor):
+    """RGB to 8-bit HSV, H moved by int(255 factor), and back; float32 where Pillow has it."""
+    if v.shape[2] == 1:
+        return v.copy()
+    f32, f64 = np.float32, np.float64
+    r, g, b = (v[..., c].astype(np.int64) for c in range(3))
+    most, least = v.max(axis=2).astype(np.int64), v.min(axis=2).astype(np.int64)
+    span = np.maximum(most - least, 1).astype(f32)
+    rc, gc, bc = ((most - x).astype(f32) / span for x in (r, g, b))
+    h = np.where(r == most, (bc - gc).astype(f64), np.where(g == most, 2.0 + rc.astype(f64) - bc, 4.0 + gc.astype(f64) - rc))
+    turn = np.fmod(h.astype(f32).astype(f64) / 6.0 + 1.0, 1.0).astype(f32)
+    grey = most == least
+    hue8 = np.where(grey, 0, (turn.astype(f64) * 255.0).astype(np.int64))
+    sat8 = np.where(grey, 0, ((span / np.maximum(most, 1).astype(f32)).astype(f64) * 255.0).astype(np.int64))
+    hue8 = (hue8 + int(factor * 255)) % 256
+    value, sixths, share = most.astype(f64), hue8 * 6.0 / 255.0, sat8 / 255.0
+    sector = np.floor(sixths).astype(np.int64)
+    f = sixths - sector
+    p, q, t = (np.floor(value * x + 0.5).astype(np.int64) for x in (1.0 - share, 1.0 - share * f, 1.0 - share * (1.0 - f)))
+    choices = ((most, t, p), (q, most, p), (p, most, t), (p, q, most), (t, p, most), (most, p, q))
+    out = np.stack([np.choose(sector % 6, [way[c] for way in choices]) for c in range(3)], axis=2)
+    return np.where((sat8 == 0)[..., None], most[..., None], out).astype(np.uint8)
+
+
 def per_channel_table(v, table_of):
     channels = [np.array(table_of(v[..., c]), np.uint8)[v[..., c]] for c in range(v.shape[2])]
     return np.stack(channels, axis=-1)
@@ -180,9 +204,52 @@ def warp_bilinear(v, m, fill):
     return np.where(inside[..., None], (upper + (lower - upper) * dy).astype(np.uint8), np.uint8(fill))
 
 
+def cubic(v1, v2, v3, v4, d):
+    return v2 + d * ((-v1 + v3) + d * ((2 * (v1 - v2) + v3 - v4) + d * (-v1 + v2 - v3 + v4)))
+
+
+def sample(v, x_in, y_in, interpolation, fill):
+    """Any places: nearest truncates, bilinear and bicubic interpolate in double between pixels clamped to the image."""
+    h, w = v.shape[:2]
+    with np.errstate(invalid="ignore"):
+        inside = (x_in >= 0) & (x_in < w) & (y_in >= 0) & (y_in < h)
+    x_in, y_in = np.where(inside, x_in, 0.5), np.where(inside, y_in, 0.5)
+    if interpolation == "nearest":
+        out = v[y_in.astype(np.int64), x_in.astype(np.int64)].astype(np.float64)
+    else:
+        left, top = np.floor(x_in - 0.5), np.floor(y_in - 0.5)
+        dx, dy = (x_in - 0.5 - left)[..., None], (y_in - 0.5 - top)[..., None]
+
+        def at(row, column):
+            rows = np.clip(top + row, 0, h - 1).astype(np.int64)
+            return v[rows, np.clip(left + column, 0, w - 1).astype(np.int64)].astype(np.float64)
+
+        if interpolation == "bilinear":
+            rows = [at(r, 0) + (at(r, 1) - at(r, 0)) * dx for r in (0, 1)]
+            out = rows[0] + (rows[1] - rows[0]) * dy
+        else:
+            out = cubic(*[cubic(*[at(r, c) for c in (-1, 0, 1, 2)], dx) for r in (-1, 0, 1, 2)], dy)
+    return np.where(inside[..., None], np.clip(out, 0, 255), fill).astype(np.uint8)
+
+
+def perspective(v, m, interpolation, fill):
+    h, w = v.shape[:2]
+    x, y = np.arange(w)[None, :] + 0.5, np.arange(h)[:, None] + 0.5
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = m[6] * x + m[7] * y + 1.0
+        return sample(v, (m[0] * x + m[1] * y + m[2]) / d, (m[3] * x + m[4] * y + m[5]) / d, interpolation, fill)
+
+
+def warp_bicubic(v, m, fill):
+    h, w = v.shape[:2]
+    x, y = np.arange(w)[None, :] + 0.5, np.arange(h)[:, None] + 0.5
+    return sample(v, m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5], "bicubic", fill)
+
+
 def warp(v, m, interpolation="nearest", fill=0):
     with np.errstate(over="ignore", invalid="ignore"):
-        return (warp_nearest if interpolation == "nearest" else warp_bilinear)(v, m, fill)
+        by_name = {"nearest": warp_nearest, "bilinear": warp_bilinear, "bicubic": warp_bicubic}
+        return by_name[interpolation](v, m, fill)
 
 
 def rotate(v, angle, interpolation="nearest", fill=0):
@@ -277,6 +344,7 @@ OPS = {
     "invert": invert, "flip": flip, "crop": crop, "pad_crop": pad_crop, "rotate": rotate, "shear": shear,
     "affine_matrix": warp, "translate": translate, "affine": affine, "resize": resize,
     "autocontrast": autocontrast, "equalize": equalize, "sharpness": sharpness, "grey": grey,
+    "hue": hue, "perspective": perspective,
 }  # fmt: skip
 
 
@@ -303,18 +371,24 @@ def table_of(line):
     """The magnitudes that a table line should hold."""
     bins, wide = line["bins"], line["table"] == "trivial_augment_wide"
     shift_x, shift_y = (32.0, 32.0) if wide else (150.0 / 331.0 * line["width"], 150.0 / 331.0 * line["height"])
+    if mixes := line["table"] == "aug_mix":
+        shift_x, shift_y = line["width"] / 3.0, line["height"] / 3.0
     shear_end, degrees, strength, bits = (0.99, 135.0, 0.99, 6) if wide else (0.3, 30.0, 0.9, 4)
     ends = {"ShearX": shear_end, "ShearY": shear_end, "TranslateX": shift_x, "TranslateY": shift_y, "Rotate": degrees}
     ends.update(dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), strength))
     table = {name: {"signed": True, "magnitudes": linspace32(end, bins)} for name, end in ends.items()}
-    posterize_bits = [8.0 - float(np.rint(np.float32(i) / np.float32((bins - 1) / bits))) for i in range(bins)]
+    posterize_bits = [(4.0 if mixes else 8.0) - float(np.rint(np.float32(i) / np.float32((bins - 1) / bits))) for i in range(bins)]
     table["Posterize"] = {"signed": False, "magnitudes": posterize_bits}
     table["Solarize"] = {"signed": False, "magnitudes": linspace32(0.0, bins, 255.0)}
-    table.update({name: {"signed": False, "magnitudes": [0.0]} for name in ("Identity", "AutoContrast", "Equalize")})
+    last = {"auto_augment": ("Invert",), "aug_mix": ()}.get(line["table"], ("Identity",))
+    plain = ("AutoContrast", "Equalize", *last)
+    table.update({name: {"signed": False, "magnitudes": [0.0]} for name in plain})
     return table
 
 
 def passes(case):
+    if case.get("table") == "auto_augment_policies":  # a list, not a formula: only its form
+        return all(len(policy) == 2 and all(op in POLICY for op, _, _ in policy) for policy in case["policies"])
     if "table" in case:
         return case["entries"] == table_of(case)
     v = make_image(case["image"], case["image_seed"], case["height"], case["width"], case["channels"])

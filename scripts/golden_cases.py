@@ -8,9 +8,9 @@ import math
 
 from golden_images import KINDS, splitmix64
 
-# 23 sizes (height, width), a prime number, so that they pair with every list of parameters.
+# 23 sizes (height, width), a prime number, so that they pair with every list of parameters. Three are 224x224.
 SIZES = (
-    (1, 1), (28, 28), (37, 51), (1, 37), (31, 33), (224, 224), (51, 1), (2, 2), (28, 28), (33, 47), (37, 51), (3, 3),
+    (1, 1), (28, 28), (37, 51), (1, 37), (31, 33), (224, 224), (51, 1), (2, 2), (28, 28), (33, 47), (224, 224), (3, 3),
     (31, 33), (32, 32), (1, 224), (51, 37), (28, 28), (224, 224), (33, 31), (4, 5), (1, 2), (32, 32), (90, 1),
 )  # fmt: skip
 FILLS = (0, 128, 255, 0, 128, 255, 0, 1, 77, 254)
@@ -21,7 +21,7 @@ class Random:
 
     def __init__(self, name):
         seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-        self.values = iter(splitmix64(seed, 200_000).tolist())
+        self.values = iter(splitmix64(seed, 400_000).tolist())
 
     def below(self, n):
         return next(self.values) % n
@@ -38,7 +38,7 @@ class Random:
 
 
 def sampling(rng, interpolation=None):
-    return {"interpolation": interpolation or rng.pick(("nearest", "bilinear")), "fill": rng.pick(FILLS)}
+    return {"interpolation": interpolation or rng.pick(("nearest", "bilinear", "bicubic")), "fill": rng.pick(FILLS)}
 
 
 def alternate(i, special, draw):
@@ -69,6 +69,11 @@ def posterize(i, rng, h, w):
 
 def solarize(i, rng, h, w):
     return {"threshold": alternate(i, THRESHOLDS, lambda: rng.uniform(0.0, 256.0))}
+
+
+def hue(i, rng, h, w):
+    special = (0.5, -0.5, 0.1, -0.1, 0.25, 1 / 255, -1 / 255, 0.0039, 0.02, 1 / 3)
+    return {"factor": alternate(i, special, lambda: rng.uniform(-0.5, 0.5))}
 
 
 def no_parameters(i, rng, h, w):
@@ -267,6 +272,19 @@ def affine_matrix(i, rng, h, w):
     return {"m": [float(v) for v in family(i, rng, h, w)], **sampling(rng, forced)}
 
 
+def perspective(i, rng, h, w):
+    """Every fifth case strong: the horizon crosses the image."""
+    bend = 0.02 if i % 5 == 4 else 0.6 / max(h, w)
+    a, b, d, e = (rng.uniform(-0.4, 0.4) for _ in range(4))
+    m = [1.0 + a, b, rng.uniform(-0.3, 0.3) * w, d, 1.0 + e, rng.uniform(-0.3, 0.3) * h]
+    m += [rng.uniform(-bend, bend), rng.uniform(-bend, bend)]
+    if i % 7 == 0:  # halves: places on the edges of pixels
+        m = [round(v * 2) / 2 for v in m[:6]] + [rng.pick((0.0, 0.25, -0.125)), rng.pick((0.0, 0.5))]
+    if i % 11 == 3:  # affine, by the general way
+        m[6] = m[7] = 0.0
+    return {"m": m, **sampling(rng)}
+
+
 # ---- Resize
 
 
@@ -285,12 +303,12 @@ def resize(i, rng, h, w):
 
 
 OPS = (
-    ("brightness", factor, 96), ("contrast", factor, 160), ("color", factor, 96), ("posterize", posterize, 72),
-    ("solarize", solarize, 72), ("invert", no_parameters, 64), ("flip", flip, 72), ("crop", crop, 80),
-    ("pad_crop", pad_crop, 84), ("rotate", rotate, 192), ("affine_matrix", affine_matrix, 512), ("shear", shear, 128),
-    ("translate", translate, 144), ("affine", affine, 192), ("resize", resize, 240),
-    ("autocontrast", no_parameters, 207), ("equalize", no_parameters, 207), ("sharpness", factor, 207),
-    ("grey", no_parameters, 64),
+    ("brightness", factor, 260), ("contrast", factor, 260), ("color", factor, 260), ("posterize", posterize, 230),
+    ("solarize", solarize, 230), ("invert", no_parameters, 207), ("flip", flip, 207), ("crop", crop, 230),
+    ("pad_crop", pad_crop, 230), ("rotate", rotate, 500), ("affine_matrix", affine_matrix, 900), ("shear", shear, 300),
+    ("translate", translate, 400), ("affine", affine, 500), ("resize", resize, 600),
+    ("autocontrast", no_parameters, 230), ("equalize", no_parameters, 230), ("sharpness", factor, 230),
+    ("grey", no_parameters, 207), ("hue", hue, 300), ("perspective", perspective, 520),
 )  # fmt: skip
 
 
@@ -323,7 +341,7 @@ def policy_cases(magnitudes):
         for channels in (1, 3):
             rng = Random(f"policy {name} {channels}")
             values, signed = magnitudes(name, 32, 32)
-            for i in range(2 * len(values) if len(values) > 1 else 72):
+            for i in range(2 * len(values) if signed else 207):
                 image = image_of(i, rng, channels)
                 values, signed = magnitudes(name, image["height"], image["width"])
                 yield {"op": "policy_op", "name": name, **image, "params": {"magnitude": values[i % len(values)]}}

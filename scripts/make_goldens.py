@@ -30,7 +30,14 @@ from golden_images import make_image
 from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as F
-from torchvision.transforms.autoaugment import AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide, _apply_op
+from torchvision.transforms.autoaugment import (
+    AugMix,
+    AutoAugment,
+    AutoAugmentPolicy,
+    RandAugment,
+    TrivialAugmentWide,
+    _apply_op,
+)
 
 BINS = 31
 TABLE_SIZES = ((28, 28), (32, 32), (33, 47), (224, 224))
@@ -39,7 +46,11 @@ PIL_MODES = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
 }
-TORCH_MODES = {"nearest": InterpolationMode.NEAREST, "bilinear": InterpolationMode.BILINEAR}
+TORCH_MODES = {
+    "nearest": InterpolationMode.NEAREST,
+    "bilinear": InterpolationMode.BILINEAR,
+    "bicubic": InterpolationMode.BICUBIC,
+}
 FLIPS = {
     "left_right": (Image.Transpose.FLIP_LEFT_RIGHT,),
     "top_bottom": (Image.Transpose.FLIP_TOP_BOTTOM,),
@@ -51,9 +62,9 @@ def fill_colour(image, p):
     return (p["fill"],) * 3 if image.mode == "RGB" else p["fill"]
 
 
-def transform(image, matrix, p):
+def transform(image, matrix, p, method=Image.Transform.AFFINE):
     mode = PIL_MODES[p["interpolation"]]
-    return image.transform(image.size, Image.Transform.AFFINE, matrix, mode, fillcolor=fill_colour(image, p))
+    return image.transform(image.size, method, matrix, mode, fillcolor=fill_colour(image, p))
 
 
 def flip(image, p):
@@ -89,6 +100,8 @@ ORACLE = {
     "autocontrast": lambda image, p: ImageOps.autocontrast(image),
     "equalize": lambda image, p: ImageOps.equalize(image),
     "sharpness": lambda image, p: ImageEnhance.Sharpness(image).enhance(p["factor"]),
+    "hue": lambda image, p: F.adjust_hue(image, p["factor"]),
+    "perspective": lambda image, p: transform(image, p["m"], p, Image.Transform.PERSPECTIVE),
     "grey": lambda image, p: image.convert("L").convert(image.mode),
     "flip": flip,
     "crop": lambda image, p: image.crop((p["x"], p["y"], p["x"] + p["width"], p["y"] + p["height"])),
@@ -139,6 +152,9 @@ def tables():
     for height, width in TABLE_SIZES:
         space = AutoAugment()._augmentation_space(10, (height, width))
         yield {"table": "auto_augment", "height": height, "width": width, "bins": 10, "entries": entries(space)}
+    for height, width in TABLE_SIZES:
+        space = AugMix()._augmentation_space(10, (height, width))
+        yield {"table": "aug_mix", "height": height, "width": width, "bins": 10, "entries": entries(space)}
     for policy in AutoAugmentPolicy:
         yield {"table": "auto_augment_policies", "set": policy.value, "policies": AutoAugment(policy).policies}
 

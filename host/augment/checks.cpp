@@ -110,9 +110,12 @@ void check_geometry(const char* function, const View& in, const View& out) {
 }
 
 void check_options(const char* function, const WarpOptions& options) {
-  check(options.interpolation == Interpolation::nearest || options.interpolation == Interpolation::bilinear,
-        "{}: options.interpolation is {}, expected nearest (0) or bilinear (1)", function,
+  check(options.interpolation >= Interpolation::nearest && options.interpolation <= Interpolation::bicubic,
+        "{}: options.interpolation is {}, expected nearest (0), bilinear (1) or bicubic (2)", function,
         static_cast<std::int32_t>(options.interpolation));
+  check(options.border >= Border::fill && options.border <= Border::wrap,
+        "{}: options.border is {}, expected fill (0), edge (1), reflect (2) or wrap (3)", function,
+        static_cast<std::int32_t>(options.border));
 }
 
 void check_finite(const char* function, const char* argument, double value) {

@@ -55,6 +55,15 @@ void affine_warp(In in, PerImage<AffineMatrix> matrix, const WarpOptions& option
   run_image_ops("affine_warp", AffineSource{matrix}, in, options, out, stream);
 }
 
+void perspective_warp(In in, PerImage<PerspectiveMatrix> matrix, const WarpOptions& options, Out out, Stream stream) {
+  check_geometry("perspective_warp", in, out);
+  check_options("perspective_warp", options);
+  check_values("perspective_warp", "matrix", matrix, in.count, [](const PerspectiveMatrix& value) {
+    for (const double element : value.m) check_finite("perspective_warp", "an element of matrix", element);
+  });
+  run_image_ops("perspective_warp", PerspectiveSource{matrix}, in, options, out, stream);
+}
+
 void rotate(In in, PerImage<double> angle_deg, const WarpOptions& options, Out out, Stream stream) {
   check_move("rotate", in, out);
   check_options("rotate", options);

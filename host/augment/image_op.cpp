@@ -1,10 +1,12 @@
 #include "host/augment/image_op.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "host/augment/pixel_loops.hpp"
 #include "host/augment/warp_loops.hpp"
 #include "kernels/augment/pixel.hpp"
+#include "kernels/augment/sampler.hpp"
 
 namespace leaven {
 namespace {
@@ -51,6 +53,19 @@ void apply_color(float factor, const In& in, const Out& out) {
     std::uint8_t* to = out.data + y * out.row_stride;
     const RgbOutput row{to, to + out.channel_stride, to + 2 * out.channel_stride, out.pixel_stride};
     pixel_loops().color(factor, rgb_row(in, y), row, count);
+  }
+}
+
+void apply_hue(std::int32_t shift, const In& in, const Out& out) {
+  for (std::int64_t y = 0; y < in.height; ++y) {
+    for (std::int64_t x = 0; x < in.width; ++x) {
+      const std::uint8_t* from = in.data + y * in.row_stride + x * in.pixel_stride;
+      std::uint8_t* to = out.data + y * out.row_stride + x * out.pixel_stride;
+      const Rgb turned = hue_shifted({from[0], from[in.channel_stride], from[2 * in.channel_stride]}, shift);
+      to[0] = static_cast<std::uint8_t>(turned.r);
+      to[out.channel_stride] = static_cast<std::uint8_t>(turned.g);
+      to[2 * out.channel_stride] = static_cast<std::uint8_t>(turned.b);
+    }
   }
 }
 
@@ -122,6 +137,25 @@ void copy_image(const In& in, const Out& out) {
       });
 }
 
+void apply_erase(const ImageOp& op, const In& in, const Out& out) {
+  copy_image(in, out);
+  const auto clipped = [](double v, std::int64_t most) {
+    return static_cast<std::int64_t>(std::clamp(v, 0.0, static_cast<double>(most)));
+  };
+  const std::int64_t left = clipped(op.m[0], in.width);
+  const std::int64_t right = clipped(op.m[2], in.width);
+  const std::int64_t bottom = clipped(op.m[3], in.height);
+  const auto colour = static_cast<std::uint32_t>(op.m[4]);
+  for (std::int64_t y = clipped(op.m[1], in.height); y < bottom; ++y) {
+    for (std::int64_t x = left; x < right; ++x) {
+      std::uint8_t* to = out.data + y * out.row_stride + x * out.pixel_stride;
+      for (std::int64_t c = 0; c < in.channels; ++c) {
+        to[c * out.channel_stride] = static_cast<std::uint8_t>(colour >> (8 * c));
+      }
+    }
+  }
+}
+
 void copy_row(const In& in, const Out& out, std::int64_t y) {
   In from = in;
   Out to = out;
@@ -184,7 +218,27 @@ void for_each_plane(const In& in, const Out& out, Colour fill, const Body& body)
   }
 }
 
+void sample_image(const Warp& warp, const In& in, Colour fill, const Out& out) {
+  const std::uint8_t colour[3] = {fill.red, fill.green, fill.blue};
+  for (std::int32_t y = 0; y < out.height; ++y) {
+    for (std::int32_t x = 0; x < out.width; ++x) {
+      const Sample sample =
+          Sample::at(warp, x, y, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width));
+      std::uint8_t* to = out.data + y * out.row_stride + x * out.pixel_stride;
+      for (std::int64_t c = 0; c < in.channels; ++c) {
+        const std::uint8_t* plane = in.data + c * in.channel_stride;
+        const auto value = [&](std::int64_t i, std::int64_t j) -> double {
+          return plane[j * in.row_stride + i * in.pixel_stride];
+        };
+        to[c * out.channel_stride] =
+            sample.outside ? colour[c] : static_cast<std::uint8_t>(sample_to_u8(sample.of(value)));
+      }
+    }
+  }
+}
+
 void apply_warp(const Warp& warp, const In& in, Colour fill, const Out& out) {
+  if (warp.path == WarpPath::sampled) return sample_image(warp, in, fill, out);
   for_each_plane(in, out, fill, [&](const WarpJob& job) {
     if (warp.path == WarpPath::bilinear) return bilinear_loops().bilinear(warp, job);
     warp_loops().nearest(warp, job);
@@ -217,10 +271,14 @@ void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const W
     case ImageOpKind::flip_both: return reverse_rows(upside_down(in), out);
     case ImageOpKind::rotate_90: return turn(in, out, QuarterTurn::counter_clockwise);
     case ImageOpKind::rotate_270: return turn(in, out, QuarterTurn::clockwise);
-    case ImageOpKind::affine: {
-      const bool bilinear = options.interpolation == Interpolation::bilinear;
-      return apply_warp(make_warp(op, bilinear, out.height, out.width), in, options.fill, out);
-    }
+    case ImageOpKind::affine:
+    case ImageOpKind::perspective:
+      return apply_warp(make_warp(op, options.interpolation, options.border, out.height, out.width), in, options.fill,
+                        out);
+    case ImageOpKind::hue:
+      if (in.channels == 1) return copy_image(in, out);
+      return apply_hue(static_cast<std::int32_t>(op.value), in, out);
+    case ImageOpKind::erase: return apply_erase(op, in, out);
     default: return apply_map(pixel_map(op, 0), in, out);
   }
 }

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <leaven/augment.hpp>
 #include "host/augment/checks.hpp"
@@ -20,6 +22,31 @@ std::array<double, 3> plane_through(const std::array<PointPx, 3>& p, double area
   const double a = ((v1 - v0) * (p[2].y - p[0].y) - (v2 - v0) * (p[1].y - p[0].y)) / area;
   const double b = ((p[1].x - p[0].x) * (v2 - v0) - (p[2].x - p[0].x) * (v1 - v0)) / area;
   return {a, b, v0 - a * p[0].x - b * p[0].y};
+}
+
+// Solves the linear system in place (Gauss, with the largest pivot of each column). False where it has no one solution.
+template <std::size_t kSize>
+bool solve(std::array<std::array<double, kSize + 1>, kSize>& rows) {
+  for (std::size_t k = 0; k < kSize; ++k) {
+    double largest = 0;
+    for (const double element : rows[k]) largest = std::max(largest, std::abs(element));
+    for (double& element : rows[k]) element /= largest > 0 ? largest : 1;
+  }
+  for (std::size_t k = 0; k < kSize; ++k) {
+    std::size_t pivot = k;
+    for (std::size_t i = k + 1; i < kSize; ++i) {
+      if (std::abs(rows[i][k]) > std::abs(rows[pivot][k])) pivot = i;
+    }
+    std::swap(rows[k], rows[pivot]);
+    if (!(std::abs(rows[k][k]) > 1e-13)) return false;
+    for (std::size_t i = 0; i < kSize; ++i) {
+      if (i == k) continue;
+      const double factor = rows[i][k] / rows[k][k];
+      for (std::size_t j = k; j <= kSize; ++j) rows[i][j] -= factor * rows[k][j];
+    }
+  }
+  for (std::size_t k = 0; k < kSize; ++k) rows[k][kSize] /= rows[k][k];
+  return true;
 }
 
 }  // namespace
@@ -79,6 +106,25 @@ AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::a
   const auto row_x = plane_through(to, area, from[0].x, from[1].x, from[2].x);
   const auto row_y = plane_through(to, area, from[0].y, from[1].y, from[2].y);
   return {{row_x[0], row_x[1], row_x[2], row_y[0], row_y[1], row_y[2]}};
+}
+
+PerspectiveMatrix perspective_from_points(const std::array<PointPx, 4>& from, const std::array<PointPx, 4>& to) {
+  std::array<std::array<double, 9>, 8> rows{};
+  for (std::size_t i = 0; i < 4; ++i) {
+    for (const auto& [name, point] : {std::pair("from", from[i]), std::pair("to", to[i])}) {
+      check(std::isfinite(point.x) && std::isfinite(point.y),
+            "perspective_from_points: {}[{}] is ({}, {}), expected finite numbers", name, i, point.x, point.y);
+    }
+    rows[2 * i] = {to[i].x, to[i].y, 1, 0, 0, 0, -from[i].x * to[i].x, -from[i].x * to[i].y, from[i].x};
+    rows[2 * i + 1] = {0, 0, 0, to[i].x, to[i].y, 1, -from[i].y * to[i].x, -from[i].y * to[i].y, from[i].y};
+  }
+  check(solve(rows),
+        "perspective_from_points: no map takes ({}, {}), ({}, {}), ({}, {}), ({}, {}) (to) to from, expected no three "
+        "points on one line",
+        to[0].x, to[0].y, to[1].x, to[1].y, to[2].x, to[2].y, to[3].x, to[3].y);
+  PerspectiveMatrix matrix;
+  for (std::size_t i = 0; i < 8; ++i) matrix.m[i] = rows[i][8];
+  return matrix;
 }
 
 }  // namespace leaven

@@ -15,20 +15,20 @@ struct RunStrides {
 
 struct NormaliseLoops {
   // Normalises a run of pixels.
-  void (*run)(const std::uint8_t* in, RunStrides in_strides, std::int64_t pixels, std::int64_t channels,
-              const ScaleShift& parameters, float* out, RunStrides out_strides);
+  template <class T>
+  using Run = void (*)(const std::uint8_t* in, RunStrides in_strides, std::int64_t pixels, std::int64_t channels,
+                       const ScaleShift& parameters, T* out, RunStrides out_strides);
+  Run<float> f32;
+  Run<std::uint16_t> f16, bf16;
 };
 LEAVEN_DECLARE_ISA_TABLE(NormaliseLoops, normalise_loops)
 
 // @throws InvalidArgument in the name of `function`.
 void check_normalisation(const char* function, const Normalisation& normalisation, std::int64_t channels);
 
-// `view` has the shape `expected` and data where there are values.
-void check_float_images(const char* function, const char* argument, const ImageView<float>& view,
-                        const ImageShape& expected);
-
-// On the CPU: the first image of each view.
-void normalise_image(const ImageView<const std::uint8_t>& in, const ScaleShift& parameters,
-                     const ImageView<float>& out);
+// On the CPU: the first image of each view. T is float or 16 bits of `type`.
+template <class T>
+void normalise_image(const ImageView<const std::uint8_t>& in, const ScaleShift& parameters, FloatType type,
+                     const ImageView<T>& out);
 
 }  // namespace leaven

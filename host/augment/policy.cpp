@@ -1,46 +1,28 @@
 #include "host/augment/policy.hpp"
 
-#include <algorithm>
-
 #include "host/augment/checks.hpp"
-#include "host/augment/cutmix.hpp"
 #include "host/augment/image_op.hpp"
+#include "host/augment/mix.hpp"
 #include "host/core/check.hpp"
 
 namespace leaven {
 namespace {
 
-// Layers go back and forth between the workspace and `out`, so that the last one ends in `out`.
-void run_policy(const char* function, ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
-                const Policy& policy, RandomKey key, ImageView<std::uint8_t> out, std::span<std::byte> workspace,
-                std::int64_t workspace_bytes, Stream stream) {
-  check_image(function, "in", in);
-  check_image(function, "out", out);
-  check_same_shape(function, in, out);
-  check_no_overlap(function, in, out);
-  check_span(function, "sample_ids", sample_ids, in.count);
-  check_policy(function, policy);
-  check(static_cast<std::int64_t>(workspace.size()) >= workspace_bytes,
-        "{}: workspace has {} bytes, expected at least {}", function, workspace.size(), workspace_bytes);
-  if (in.shape().size() == 0) return;
+using In = ImageView<const std::uint8_t>;
+using Out = ImageView<std::uint8_t>;
 
-  const auto between = ImageView<std::uint8_t>::nhwc(reinterpret_cast<std::uint8_t*>(workspace.data()), in.shape());
-  PolicySource source{.plan = policy_plan(policy, {in.height, in.width}),
-                      .seed = key.seed,
-                      .epoch = key.epoch,
-                      .layer = 0,
-                      .ids = sample_ids.data()};
-  const std::int32_t layers = std::max(source.plan.layers, 1);
-  if (source.plan.layers == 0) {  // one operation, a copy
-    source.plan.size = 1;
-    source.plan.choices[0].op = AugmentOp::identity;
-  }
+Out packed(std::uint8_t* memory, const ImageShape& shape) { return Out::nhwc(memory, shape); }
+
+// Layers go back and forth between the workspace and `out`, so that the last one ends in `out`.
+void run_layers(const char* function, const PolicySource& source, const In& in, const WarpOptions& warp,
+                const Out& between, const Out& out, Stream stream) {
+  const std::int32_t layers = source.plan.layers;
   const auto apply = [&](PolicySource layer, std::int64_t begin, std::int64_t count) {
-    ImageView<const std::uint8_t> from = in.slice(begin, count);
+    In from = in.slice(begin, count);
     layer.ids += begin;
     for (layer.layer = 0; layer.layer < layers; ++layer.layer) {
-      const ImageView<std::uint8_t> to = ((layers - layer.layer) % 2 == 1 ? out : between).slice(begin, count);
-      run_image_ops(function, layer, from, warp_options(policy), to, stream);
+      const Out to = ((layers - layer.layer) % 2 == 1 ? out : between).slice(begin, count);
+      run_image_ops(function, layer, from, warp, to, stream);
       from = to;
     }
   };
@@ -50,31 +32,109 @@ void run_policy(const char* function, ImageView<const std::uint8_t> in, std::spa
   });
 }
 
+void run_aug_mix(const char* function, const PolicySource& source, const In& in, const WarpOptions& warp,
+                 std::uint8_t* scratch, const Out& out, Stream stream) {
+  if (stream.backend() == Backend::cuda) {
+    return aug_mix_batch(function, source, in, warp, scratch, in.shape().size(), out, stream);
+  }
+  const std::int64_t image_scratch = (2 + source.plan.chains) * in.height * in.width * in.channels;
+  parallel_for(in.count, images_per_range(in.shape()), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      aug_mix_image(source, in, i, warp, scratch + i * image_scratch, out.slice(i, 1));
+    }
+  });
+}
+
+// Batches that a policy wants of the workspace.
+std::int64_t batches_of(const Policy& policy) {
+  const std::int32_t layers = policy_plan(policy, {1, 1}).layers;
+  if (const auto* options = std::get_if<AugMixOptions>(&policy)) return 2 + options->width;
+  return layers > 1 ? 1 : 0;
+}
+
+void run_policy(const char* function, const In& in, std::span<const std::int64_t> sample_ids, const Policy& policy,
+                RandomKey key, const Out& out, std::span<std::byte> workspace, Stream stream) {
+  check_image(function, "in", in);
+  check_image(function, "out", out);
+  check_same_shape(function, in, out);
+  check_no_overlap(function, in, out);
+  check_span(function, "sample_ids", sample_ids, in.count);
+  check_policy(function, policy);
+  const std::int64_t workspace_bytes = in.shape().size() * batches_of(policy);
+  check(static_cast<std::int64_t>(workspace.size()) >= workspace_bytes,
+        "{}: workspace has {} bytes, expected at least {}", function, workspace.size(), workspace_bytes);
+  if (in.shape().size() == 0) return;
+
+  auto* memory = reinterpret_cast<std::uint8_t*>(workspace.data());
+  PolicySource source{.plan = policy_plan(policy, {in.height, in.width}),
+                      .seed = key.seed,
+                      .epoch = key.epoch,
+                      .layer = 0,
+                      .ids = sample_ids.data()};
+  if (source.plan.chains > 0) return run_aug_mix(function, source, in, warp_options(policy), memory, out, stream);
+  if (source.plan.layers == 0) {  // one operation, a copy
+    source.plan.layers = 1;
+    source.plan.size = 1;
+    source.plan.choices[0] = {};
+    source.plan.draws = PolicyDraws::bins;
+  }
+  run_layers(function, source, in, warp_options(policy), packed(memory, in.shape()), out, stream);
+}
+
 }  // namespace
 
 std::int64_t rand_augment_workspace_bytes(const ImageShape& shape, const RandAugmentOptions& options) {
-  return options.num_ops > 1 ? shape.size() : 0;
+  return shape.size() * batches_of(options);
 }
 
 void rand_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
                   const RandAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out,
                   std::span<std::byte> workspace, Stream stream) {
-  run_policy("rand_augment", in, sample_ids, options, key, out, workspace,
-             rand_augment_workspace_bytes(in.shape(), options), stream);
+  run_policy("rand_augment", in, sample_ids, options, key, out, workspace, stream);
 }
 
 void trivial_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
                      const TrivialAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out, Stream stream) {
-  run_policy("trivial_augment", in, sample_ids, options, key, out, {}, 0, stream);
+  run_policy("trivial_augment", in, sample_ids, options, key, out, {}, stream);
 }
 
-std::int64_t auto_augment_workspace_bytes(const ImageShape& shape) { return shape.size(); }
+std::int64_t auto_augment_workspace_bytes(const ImageShape& shape) {
+  return shape.size() * batches_of(AutoAugmentOptions{});
+}
 
 void auto_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
                   const AutoAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out,
                   std::span<std::byte> workspace, Stream stream) {
-  run_policy("auto_augment", in, sample_ids, options, key, out, workspace, auto_augment_workspace_bytes(in.shape()),
-             stream);
+  run_policy("auto_augment", in, sample_ids, options, key, out, workspace, stream);
+}
+
+std::int64_t timm_rand_augment_workspace_bytes(const ImageShape& shape, const TimmRandAugmentOptions& options) {
+  return shape.size() * batches_of(options);
+}
+
+void timm_rand_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                       const TimmRandAugmentOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                       std::span<std::byte> workspace, Stream stream) {
+  run_policy("timm_rand_augment", in, sample_ids, options, key, out, workspace, stream);
+}
+
+std::int64_t aug_mix_workspace_bytes(const ImageShape& shape, const AugMixOptions& options) {
+  return shape.size() * batches_of(options);
+}
+
+void aug_mix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids, const AugMixOptions& options,
+             RandomKey key, ImageView<std::uint8_t> out, std::span<std::byte> workspace, Stream stream) {
+  run_policy("aug_mix", in, sample_ids, options, key, out, workspace, stream);
+}
+
+std::int64_t colour_jitter_workspace_bytes(const ImageShape& shape, const ColourJitterOptions& options) {
+  return shape.size() * batches_of(options);
+}
+
+void colour_jitter(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                   const ColourJitterOptions& options, RandomKey key, ImageView<std::uint8_t> out,
+                   std::span<std::byte> workspace, Stream stream) {
+  run_policy("colour_jitter", in, sample_ids, options, key, out, workspace, stream);
 }
 
 }  // namespace leaven

@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <utility>
 
 #include "host/augment/auto_augment.hpp"
 #include "host/augment/checks.hpp"
@@ -28,7 +31,7 @@ double posterize_bits(std::int32_t bins, std::int32_t i, double most) {
   return 8.0 - double{std::nearbyintf(static_cast<float>(i) / static_cast<float>((bins - 1) / most))};
 }
 
-bool is_known(AugmentOp op) { return op >= AugmentOp::identity && op <= AugmentOp::invert; }
+bool is_known(AugmentOp op) { return op >= AugmentOp::identity && op <= AugmentOp::hue; }
 
 }  // namespace
 
@@ -49,11 +52,25 @@ OpList rand_augment_ops() {
           color,    contrast, sharpness, posterize,   solarize,    autocontrast, equalize};
 }
 
+OpList timm_rand_augment_ops() {
+  using enum AugmentOp;
+  return {autocontrast, equalize,   invert,    rotate,  posterize, solarize,    solarize_add, color,
+          contrast,     brightness, sharpness, shear_x, shear_y,   translate_x, translate_y};
+}
+
+OpList aug_mix_ops() {
+  using enum AugmentOp;
+  return {shear_x,      shear_y,  translate_x, translate_y, rotate,   posterize, solarize,
+          autocontrast, equalize, brightness,  color,       contrast, sharpness};
+}
+
 float strength_of(StrengthTable table, AugmentOp op, std::int32_t bin, std::int32_t bins, ImageSize size) {
   const bool trivial = table == StrengthTable::trivial_augment;
   const auto strength = [&](double start, double end) { return static_cast<float>(linspace(start, end, bins, bin)); };
   const auto shift = [&](std::int64_t side) {
-    return std::trunc(strength(0, trivial ? 32.0 : 150.0 / 331.0 * static_cast<double>(side)));
+    const auto pixels = static_cast<double>(side);
+    if (table == StrengthTable::aug_mix) return std::trunc(strength(0, pixels / 3.0));
+    return std::trunc(strength(0, trivial ? 32.0 : 150.0 / 331.0 * pixels));
   };
   switch (op) {
     case AugmentOp::shear_x:
@@ -65,8 +82,13 @@ float strength_of(StrengthTable table, AugmentOp op, std::int32_t bin, std::int3
     case AugmentOp::color:
     case AugmentOp::contrast:
     case AugmentOp::sharpness: return strength(0, trivial ? 0.99 : 0.9);
-    case AugmentOp::posterize: return static_cast<float>(posterize_bits(bins, bin, trivial ? 6.0 : 4.0));
+    case AugmentOp::posterize: {
+      const double bits = posterize_bits(bins, bin, trivial ? 6.0 : 4.0);
+      return static_cast<float>(table == StrengthTable::aug_mix ? bits - 4 : bits);
+    }
     case AugmentOp::solarize: return strength(255, 0);
+    case AugmentOp::solarize_add: return std::trunc(strength(0, 110));
+    case AugmentOp::hue: return strength(0, 0.5);
     case AugmentOp::identity:
     case AugmentOp::autocontrast:
     case AugmentOp::equalize:
@@ -78,6 +100,8 @@ float strength_of(StrengthTable table, AugmentOp op, std::int32_t bin, std::int3
 namespace {
 
 constexpr std::int32_t kAutoAugmentBins = 10;
+constexpr std::int32_t kAugMixBins = 10;
+constexpr std::int32_t kMostDrawnDepth = 3;
 
 void check_bins(const char* function, std::int32_t bins, std::int32_t most) {
   check(bins >= 2 && bins <= most, "{}: options.bins is {}, expected 2 to {}", function, bins, most);
@@ -100,6 +124,39 @@ struct Check {
     check(options.set >= AutoAugmentSet::imagenet && options.set <= AutoAugmentSet::svhn,
           "{}: options.set is {}, expected imagenet (0), cifar10 (1) or svhn (2)", function,
           static_cast<std::int32_t>(options.set));
+  }
+  void operator()(const TimmRandAugmentOptions& options) const {
+    check(options.num_ops >= 0 && options.num_ops <= kMostLayers, "{}: options.num_ops is {}, expected 0 to {}",
+          function, options.num_ops, kMostLayers);
+    within("magnitude", options.magnitude, 0, 1000);
+    check(options.magnitude_std >= 0, "{}: options.magnitude_std is {}, expected at least 0, or infinity", function,
+          options.magnitude_std);
+    within("magnitude_max", options.magnitude_max, 0, 1000);
+    within("probability", options.probability, 0, 1);
+  }
+  void operator()(const AugMixOptions& options) const {
+    within("severity", static_cast<float>(options.severity), 1, kAugMixBins);
+    within("width", static_cast<float>(options.width), 1, kMostChains);
+    within("depth", static_cast<float>(options.depth), 0, kMostChainLayers);
+    check(std::isfinite(options.alpha) && options.alpha > 0, "{}: options.alpha is {}, expected a finite value above 0",
+          function, options.alpha);
+    check(options.strengths == AugMixStrengths::torchvision || options.strengths == AugMixStrengths::timm,
+          "{}: options.strengths is {}, expected torchvision (0) or timm (1)", function,
+          static_cast<std::int32_t>(options.strengths));
+  }
+  void operator()(const ColourJitterOptions& options) const {
+    for (const auto& [name, value] :
+         {std::pair("brightness", options.brightness), std::pair("contrast", options.contrast),
+          std::pair("saturation", options.saturation)}) {
+      check(std::isfinite(value) && value >= 0, "{}: options.{} is {}, expected a finite value of at least 0", function,
+            name, value);
+    }
+    within("hue", options.hue, 0, 0.5f);
+  }
+
+  void within(const char* name, float value, float least, float most) const {
+    check(value >= least && value <= most, "{}: options.{} is {}, expected {} to {}", function, name, value, least,
+          most);
   }
 };
 
@@ -134,12 +191,63 @@ struct Fill {
       plan.strengths[i] = strength_of(StrengthTable::rand_augment, steps[i].op, steps[i].bin, kAutoAugmentBins, size);
     }
   }
+  void operator()(const TimmRandAugmentOptions& options) const {
+    plan.draws = PolicyDraws::levels;
+    plan.layers = options.num_ops;
+    plan.level = options.magnitude;
+    plan.level_std = options.magnitude_std;
+    plan.level_most = options.magnitude_max;
+    plan.increasing = options.increasing;
+    for (const AugmentOp op : options.ops) plan.choices[plan.size++] = {op, options.probability};
+  }
+  void operator()(const AugMixOptions& options) const {
+    plan.chains = options.width;
+    plan.depth_is_drawn = options.depth == 0;
+    plan.chain_layers = options.depth == 0 ? kMostDrawnDepth : options.depth;
+    plan.layers = plan.chains * plan.chain_layers;
+    plan.alpha = options.alpha;
+    if (options.strengths == AugMixStrengths::timm) {
+      plan.draws = PolicyDraws::levels;
+      plan.level = static_cast<float>(options.severity);
+      plan.level_std = std::numeric_limits<float>::infinity();
+      plan.increasing = true;
+    } else {
+      plan.bins = options.severity;
+    }
+    for (const AugmentOp op : options.ops) {
+      for (std::int32_t bin = 0; bin < plan.bins; ++bin) {
+        plan.strengths[plan.size * plan.bins + bin] = strength_of(StrengthTable::aug_mix, op, bin, kAugMixBins, size);
+      }
+      plan.choices[plan.size++].op = op;
+    }
+  }
+  void operator()(const ColourJitterOptions& options) const {
+    plan.draws = PolicyDraws::jitter;
+    const auto add = [&](AugmentOp op, float least, float most) {
+      plan.strengths[2 * plan.size] = least;
+      plan.strengths[2 * plan.size + 1] = most - least;
+      plan.choices[plan.size++].op = op;
+    };
+    const auto add_factor = [&](AugmentOp op, float amount) {
+      if (amount > 0) add(op, std::max(0.0f, 1 - amount), 1 + amount);
+    };
+    add_factor(AugmentOp::brightness, options.brightness);
+    add_factor(AugmentOp::contrast, options.contrast);
+    add_factor(AugmentOp::color, options.saturation);
+    if (options.hue > 0) add(AugmentOp::hue, -options.hue, options.hue);
+    plan.layers = plan.size;
+  }
 };
 
 }  // namespace
 
-const WarpOptions& warp_options(const Policy& policy) {
-  return std::visit([](const auto& options) -> const WarpOptions& { return options.warp; }, policy);
+WarpOptions warp_options(const Policy& policy) {
+  return std::visit(
+      [](const auto& options) -> WarpOptions {
+        if constexpr (requires { options.warp; }) return options.warp;
+        return {};
+      },
+      policy);
 }
 
 void check_policy(const char* function, const Policy& policy) {

@@ -1,7 +1,7 @@
 #include "host/augment/random_resized_crop.hpp"
 
 #include "host/augment/checks.hpp"
-#include "host/augment/cutmix.hpp"
+#include "host/augment/mix.hpp"
 #include "host/augment/resize.hpp"
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
@@ -19,7 +19,7 @@ constexpr std::int64_t kGrain = 256;  // images whose crops a thread draws at a 
 void run(ResizeJob resizing, std::span<const std::int64_t> sample_ids, const RandomResizedCropOptions& options,
          RandomKey key, const Out& out, std::span<std::byte> workspace, Stream stream) {
   constexpr const char* kName = "random_resized_crop";
-  check_resized_crop(kName, options);
+  check_rectangles(kName, options.scale, options.ratio);
   check_span(kName, "sample_ids", sample_ids, out.count);
   ResizedCropJob job = resized_crop_job(options, key, sample_ids.data(), out.count, resizing);
   const ImageShape in{out.count, resizing.largest.height, resizing.largest.width, out.channels};
@@ -33,11 +33,11 @@ void run(ResizeJob resizing, std::span<const std::int64_t> sample_ids, const Ran
 }
 
 void run_places(const ResizeJob& source, std::span<const std::int64_t> sample_ids,
-                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places, Stream stream) {
+                const RandomResizedCropOptions& options, RandomKey key, std::span<RectPx> places, Stream stream) {
   constexpr const char* kName = "random_resized_crop_places";
   const auto count = static_cast<std::int64_t>(places.size());
   check(places.data() != nullptr || count == 0, "{}: places is null, expected {} values", kName, count);
-  check_resized_crop(kName, options);
+  check_rectangles(kName, options.scale, options.ratio);
   check_span(kName, "sample_ids", sample_ids, count);
   ResizedCropJob job = resized_crop_job(options, key, sample_ids.data(), count, source);
   job.places = places.data();
@@ -46,23 +46,26 @@ void run_places(const ResizeJob& source, std::span<const std::int64_t> sample_id
 
 }  // namespace
 
-void check_resized_crop(const char* function, const RandomResizedCropOptions& options) {
-  const auto [scale, ratio] = std::pair(options.scale, options.ratio);
+void check_rectangles(const char* function, const Interval& scale, const Interval& ratio) {
   check(scale.least > 0 && scale.least <= scale.most && scale.most <= 1,
         "{}: options.scale is {} to {}, expected a range within 0 (excluded) to 1", function, scale.least, scale.most);
   check(ratio.least >= 1e-6 && ratio.least <= ratio.most && ratio.most <= 1e6,
         "{}: options.ratio is {} to {}, expected a range within 1e-6 to 1e6", function, ratio.least, ratio.most);
 }
 
+RectangleRange rectangle_range(const Interval& scale, const Interval& ratio) {
+  const double least_log2 = exact::log2(ratio.least);
+  return {.least_area = scale.least,
+          .area_range = scale.most - scale.least,
+          .least_log2_ratio = least_log2,
+          .log2_ratio_range = exact::log2(ratio.most) - least_log2};
+}
+
 ResizedCropJob resized_crop_job(const RandomResizedCropOptions& options, RandomKey key, const std::int64_t* ids,
                                 std::int64_t count, const ResizeJob& source) {
-  const double least_log2 = exact::log2(options.ratio.least);
   return {.seed = key.seed,
           .epoch = key.epoch,
-          .least_area = options.scale.least,
-          .area_range = options.scale.most - options.scale.least,
-          .least_log2_ratio = least_log2,
-          .log2_ratio_range = exact::log2(options.ratio.most) - least_log2,
+          .range = rectangle_range(options.scale, options.ratio),
           .least_ratio = options.ratio.least,
           .most_ratio = options.ratio.most,
           .count = count,
@@ -98,14 +101,14 @@ void random_resized_crop(RaggedImages in, std::span<const std::int64_t> sample_i
 }
 
 void random_resized_crop_places(ImageSize size, std::span<const std::int64_t> sample_ids,
-                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<RectPx> places,
                                 Stream stream) {
   check_side("random_resized_crop_places", "size", size);
   run_places({.in = In{.height = size.height, .width = size.width}}, sample_ids, options, key, places, stream);
 }
 
 void random_resized_crop_places(RaggedImages in, std::span<const std::int64_t> sample_ids,
-                                const RandomResizedCropOptions& options, RandomKey key, std::span<CropPx> places,
+                                const RandomResizedCropOptions& options, RandomKey key, std::span<RectPx> places,
                                 Stream stream) {
   constexpr const char* kName = "random_resized_crop_places";
   check_side(kName, "in.largest", in.largest);

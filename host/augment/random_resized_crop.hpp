@@ -7,7 +7,9 @@
 namespace leaven {
 
 // @throws InvalidArgument in the name of `function`.
-void check_resized_crop(const char* function, const RandomResizedCropOptions& options);
+void check_rectangles(const char* function, const Interval& scale, const Interval& ratio);
+
+RectangleRange rectangle_range(const Interval& scale, const Interval& ratio);
 
 // Image i of `source`, sample ids[i], is cropped; see ResizedCropJob for data sets and for what is written.
 ResizedCropJob resized_crop_job(const RandomResizedCropOptions& options, RandomKey key, const std::int64_t* ids,

@@ -18,6 +18,30 @@ struct PolicyText {
   std::string operator()(const AutoAugmentOptions& o) const {
     return message("AutoAugment {}", static_cast<std::int32_t>(o.set));
   }
+  std::string operator()(const TimmRandAugmentOptions& o) const {
+    return message("timm's RandAugment {} of magnitude {}, std {}, at most {}, probability {}, increasing {}",
+                   o.num_ops, o.magnitude, o.magnitude_std, o.magnitude_max, o.probability, o.increasing);
+  }
+  std::string operator()(const AugMixOptions& o) const {
+    return message("AugMix {} of width {}, depth {}, alpha {}, {}", o.severity, o.width, o.depth, o.alpha,
+                   static_cast<std::int32_t>(o.strengths));
+  }
+  std::string operator()(const ColourJitterOptions& o) const {
+    return message("colour jitter {}, {}, {}, {}", o.brightness, o.contrast, o.saturation, o.hue);
+  }
+};
+
+struct MixText {
+  std::string operator()(const CutMixOptions& o) const { return text("CutMix", o.alpha, o); }
+  std::string operator()(const MixUpOptions& o) const { return text("MixUp", o.alpha, o); }
+  std::string operator()(const CutMixOrMixUpOptions& o) const {
+    return message("{} of CutMix {} and ", o.cutmix_probability, o.cutmix_alpha) + text("MixUp", o.mixup_alpha, o);
+  }
+  template <class Options>
+  static std::string text(const char* name, float alpha, const Options& o) {
+    return message("{} {} of probability {}, partner {}, draws {}", name, alpha, o.probability,
+                   static_cast<std::int32_t>(o.partner), static_cast<std::int32_t>(o.draws));
+  }
 };
 
 constexpr const char* kPrefix = "momentum.";
@@ -50,15 +74,20 @@ std::string fingerprint(const FitData& data, const FitOptions& o, std::int64_t s
   const AugmenterOptions& a = o.augment;
   std::string text = message(
       "steps {}, batch {}, seed {}, learning rate {}, warm-up {}, momentum {}, weight decay {}, smoothing {}, "
-      "samples {} + {} of hash {}, pad-crop {}, flip {}, {}, CutMix {}",
+      "samples {} + {} of hash {}, pad-crop {}, flip {}, {}, {}",
       steps, rows, o.seed, o.learning_rate, o.warm_up, o.sgd.momentum, o.sgd.weight_decay, o.label_smoothing,
       data.samples.size(), data.more_samples.size(), hash.value(), a.pad_crop ? a.pad_crop->padding : 0,
       a.flip_probability, a.policy ? std::visit(PolicyText{}, *a.policy) : std::string("no policy"),
-      a.mix ? a.mix->probability : 0.0f);
+      a.mix ? std::visit(MixText{}, *a.mix) : std::string("no mixing"));
   if (a.random_resized_crop) {
     const auto& [size, crop] = *a.random_resized_crop;
     text += message(", random resized crop {}x{}, scale {} to {}, ratio {} to {}", size.height, size.width,
                     crop.scale.least, crop.scale.most, crop.ratio.least, crop.ratio.most);
+  }
+  if (a.random_erase) {
+    const RandomEraseOptions& e = *a.random_erase;
+    text += message(", erasing {}, scale {} to {}, ratio {} to {}", e.probability, e.scale.least, e.scale.most,
+                    e.ratio.least, e.ratio.most);
   }
   if (o.distillation) {
     text += message(", distillation temperature {}, weights {} and {}", o.distillation->temperature,

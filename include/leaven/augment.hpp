@@ -10,3 +10,4 @@
 #include <leaven/augment/operations.hpp>
 #include <leaven/augment/pipeline.hpp>
 #include <leaven/augment/random.hpp>
+#include <leaven/augment/targets.hpp>

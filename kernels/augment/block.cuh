@@ -60,6 +60,12 @@ __device__ __forceinline__ std::int64_t pixel_offset(const View& v, std::int32_t
          std::int64_t{x} * static_cast<std::int32_t>(v.pixel_stride);
 }
 
+// (The view's own conversion is a function of the host.)
+__device__ __forceinline__ InView readable(const OutView& v) {
+  return {v.data,         v.count,      v.height,       v.width,         v.channels,
+          v.image_stride, v.row_stride, v.pixel_stride, v.channel_stride};
+}
+
 // A pixel in a word: channels in bytes 0, 1, 2.
 __device__ __forceinline__ std::uint32_t load_pixel(const std::uint8_t* p, std::int64_t channel_stride) {
   return p[0] | (static_cast<std::uint32_t>(p[channel_stride]) << 8) |

@@ -28,6 +28,13 @@ struct ColorPixel {
   }
 };
 
+__device__ __forceinline__ std::uint32_t hue_pixel(std::uint32_t rgb, std::int32_t shift) {
+  const Rgb turned = hue_shifted({static_cast<std::int32_t>(rgb & 255), static_cast<std::int32_t>(rgb >> 8 & 255),
+                                  static_cast<std::int32_t>(rgb >> 16 & 255)},
+                                 shift);
+  return static_cast<std::uint32_t>(turned.r | turned.g << 8 | turned.b << 16);
+}
+
 // Twelve bytes (three words) are four pixels.
 __device__ __forceinline__ void split_pixels(const std::uint32_t* w, std::uint32_t* pixels) {
   pixels[0] = w[0];

@@ -7,14 +7,14 @@ namespace leaven {
 namespace cuda {
 namespace {
 
-// What: CutMix of packed images whose order of bytes is kept, in either layout.
+// What: CutMix and MixUp of packed images whose order of bytes is kept, in either layout.
 // Who: a block works on one image (or a part of it), a thread on 16 bytes at a time.
 // Traffic: each own byte read once (the partner's where the group meets the box), each output byte written once.
 // Limits: 16 divides the bytes of an image; both sides packed alike and 16-byte aligned.
-__global__ void __launch_bounds__(256) cutmix_bytes_kernel(const Bytes<4>* in, std::int64_t count, std::uint32_t groups,
-                                                           Rows rows, CutMixer mix, Bytes<4>* out) {
+__global__ void __launch_bounds__(256) mix_bytes_kernel(const Bytes<4>* in, std::int64_t count, std::uint32_t groups,
+                                                        Rows rows, Mixer mix, Bytes<4>* out) {
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
-    const Tile<CutMixer> tile = start_tile(mix, image);
+    const Tile<Mixer> tile = start_tile(mix, image);
     Bytes<4> loaded[kUnroll];
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
@@ -29,14 +29,14 @@ __global__ void __launch_bounds__(256) cutmix_bytes_kernel(const Bytes<4>* in, s
   }
 }
 
-// What: normalise with or without CutMix where the order of the values is kept (both interleaved or both planar).
+// What: normalise with or without mixing where the order of the values is kept (both interleaved or both planar).
 // Who: a block works on one image or a part of it (without mixing also on a plane, or on the batch as one image).
-// Traffic: each byte read once (the partner's where its group meets the box), each value written once, in 16 bytes.
-// Limits: 4 divides the values of an image; input 4-byte, output 16-byte aligned.
-template <int kChannels, class Mix>
+// Traffic: each byte read once (the partner's where its group meets the box), each value written once, four at a time.
+// Limits: 4 divides the values of an image; input 4-byte aligned, output as four of its values are.
+template <int kChannels, class Mix, class T>
 __global__ void __launch_bounds__(256)
     normalise_values_kernel(const Bytes<1>* in, std::int64_t count, typename Mix::Index groups, int planes, Rows rows,
-                            Mix mix, Normalise finish, float4* out) {
+                            Mix mix, Normalise<T> finish, Four<T>* out) {
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
     const Tile<Mix> tile = start_tile(mix, image);
     std::uint32_t words[kUnroll];
@@ -53,21 +53,21 @@ __global__ void __launch_bounds__(256)
       const int first = kChannels == 1 ? plane : static_cast<int>(group % kChannels);  // 4 = 1 modulo 3
       const int second = kChannels == 1 ? plane : (first == 2 ? 0 : first + 1);
       const int third = kChannels == 1 ? plane : 3 - first - second;
-      out[image * static_cast<std::int64_t>(groups) + group] =
-          make_float4(finish.value(byte_of(words[k], 0), first), finish.value(byte_of(words[k], 1), second),
-                      finish.value(byte_of(words[k], 2), third), finish.value(byte_of(words[k], 3), first));
+      out[image * static_cast<std::int64_t>(groups) + group] = {
+          finish.value(byte_of(words[k], 0), first), finish.value(byte_of(words[k], 1), second),
+          finish.value(byte_of(words[k], 2), third), finish.value(byte_of(words[k], 3), first)};
     }
   }
 }
 
-// What: three interleaved channels to three planes, normalised, with or without CutMix.
+// What: three interleaved channels to three planes, normalised, with or without mixing.
 // Who: a block works on one image or a part of it, a thread on four pixels: 12 bytes in, 16 bytes to each plane.
-// Traffic: each byte read once (the partner's where its word meets the box), each value written once, in 16 bytes.
-// Limits: 4 divides the pixels of an image; input 4-byte, output 16-byte aligned, both packed.
-template <class Mix>
+// Traffic: each byte read once (the partner's where its word meets the box), each value written once, four at a time.
+// Limits: 4 divides the pixels of an image; input 4-byte aligned, output as four of its values are, both packed.
+template <class Mix, class T>
 __global__ void __launch_bounds__(256)
     normalise_to_planes_kernel(const Bytes<1>* in, std::int64_t count, typename Mix::Index groups, Rows rows, Mix mix,
-                               Normalise finish, float4* out) {
+                               Normalise<T> finish, Four<T>* out) {
   using Index = typename Mix::Index;
   __shared__ std::uint32_t stages[256 / 32][96];  // a warp's words: read side by side, used three to a thread
   std::uint32_t* stage = stages[threadIdx.x / 32];
@@ -95,10 +95,10 @@ __global__ void __launch_bounds__(256)
       if (group >= groups) continue;
 #pragma unroll
       for (int c = 0; c < 3; ++c) {
-        float v[4];
+        Four<T> v;
 #pragma unroll
-        for (int i = 0; i < 4; ++i) v[i] = finish.value(byte_of(mine[(3 * i + c) / 4], (3 * i + c) % 4), c);
-        out[(image * 3 + c) * static_cast<std::int64_t>(groups) + group] = make_float4(v[0], v[1], v[2], v[3]);
+        for (int i = 0; i < 4; ++i) v.value[i] = finish.value(byte_of(mine[(3 * i + c) / 4], (3 * i + c) % 4), c);
+        out[(image * 3 + c) * static_cast<std::int64_t>(groups) + group] = v;
       }
     }
   }
@@ -123,8 +123,13 @@ __global__ void __launch_bounds__(256) finish_strided_kernel(ImageView<const std
       const std::uint8_t* from =
           in.data + (inside ? tile.partner : tile.image) * in.image_stride + y * in.row_stride + x * in.pixel_stride;
       typename Finish::Out* to = out.data + tile.image * out.image_stride + y * out.row_stride + x * out.pixel_stride;
+      const std::uint8_t* partners = in.data + tile.partner * in.image_stride + y * in.row_stride + x * in.pixel_stride;
       for (int c = 0; c < in.channels; ++c) {
-        to[c * out.channel_stride] = finish.value(from[c * in.channel_stride], c);
+        std::uint8_t v = from[c * in.channel_stride];
+        if (Mix::kMixes && tile.weight != 1.0f) {
+          v = static_cast<std::uint8_t>(mixed_value(v, partners[c * in.channel_stride], tile.weight));
+        }
+        to[c * out.channel_stride] = finish.value(v, c);
       }
     }
   }
@@ -164,34 +169,35 @@ bool is_planar(const View& v) {
 
 // Without mixing, interleaved images need no bounds: the batch is one image.
 Tiles value_tiles(const NoMix&, const ImageShape& s) { return {1, s.size() / 4}; }
-Tiles value_tiles(const CutMixer&, const ImageShape& s) { return {s.count, s.height * s.width * s.channels / 4}; }
+Tiles value_tiles(const Mixer&, const ImageShape& s) { return {s.count, s.height * s.width * s.channels / 4}; }
 bool can_group(const NoMix&, const ImageShape& s) { return s.size() % 4 == 0; }
-bool can_group(const CutMixer&, const ImageShape& s) { return s.height * s.width * s.channels % 4 == 0; }
+bool can_group(const Mixer&, const ImageShape& s) { return s.height * s.width * s.channels % 4 == 0; }
 
-template <class Mix>
-void normalise_any(const char* function, ImageView<const std::uint8_t> in, const Mix& mix, const Normalise& finish,
-                   ImageView<float> out, cudaStream_t stream) {
+template <class Mix, class T>
+void normalise_any(const char* function, ImageView<const std::uint8_t> in, const Mix& mix, const Normalise<T>& finish,
+                   ImageView<T> out, cudaStream_t stream) {
   const ImageShape s = in.shape();
   const std::int64_t plane = s.height * s.width;
   const Rows rows{static_cast<std::uint32_t>(s.width * s.channels), static_cast<std::int32_t>(s.channels),
                   static_cast<std::int32_t>(s.height)};
   const auto* words = reinterpret_cast<const Bytes<1>*>(in.data);
-  auto* vectors = reinterpret_cast<float4*>(out.data);
-  const bool aligned = is_aligned(in.data, 4) && is_aligned(out.data, 16);
+  auto* vectors = reinterpret_cast<Four<T>*>(out.data);
+  const bool aligned = is_aligned(in.data, 4) && is_aligned(out.data, sizeof(Four<T>));
   if (aligned && is_interleaved(in) && is_interleaved(out) && can_group(mix, s)) {
     const Tiles tiles = value_tiles(mix, s);
-    const auto kernel = s.channels == 1 ? normalise_values_kernel<1, Mix> : normalise_values_kernel<3, Mix>;
+    const auto kernel = s.channels == 1 ? normalise_values_kernel<1, Mix, T> : normalise_values_kernel<3, Mix, T>;
     return launch_tiles(function, kernel, tiles, stream, words, tiles.count, tiles.groups, 1, rows, mix, finish,
                         vectors);
   }
   if (aligned && is_interleaved(in) && is_planar(out) && plane % 4 == 0) {
-    return launch_tiles(function, normalise_to_planes_kernel<Mix>, {s.count, plane / 4}, stream, words, s.count,
+    return launch_tiles(function, normalise_to_planes_kernel<Mix, T>, {s.count, plane / 4}, stream, words, s.count,
                         plane / 4, rows, mix, finish, vectors);
   }
   if constexpr (!Mix::kMixes) {
     if (aligned && is_planar(in) && is_planar(out) && plane % 4 == 0) {
-      return launch_tiles(function, normalise_values_kernel<1, Mix>, {s.count * s.channels, plane / 4}, stream, words,
-                          s.count * s.channels, plane / 4, static_cast<int>(s.channels), rows, mix, finish, vectors);
+      return launch_tiles(function, normalise_values_kernel<1, Mix, T>, {s.count * s.channels, plane / 4}, stream,
+                          words, s.count * s.channels, plane / 4, static_cast<int>(s.channels), rows, mix, finish,
+                          vectors);
     }
   }
   finish_strided(function, in, mix, finish, out, stream);
@@ -200,34 +206,44 @@ void normalise_any(const char* function, ImageView<const std::uint8_t> in, const
 }  // namespace
 }  // namespace cuda
 
-void normalise_cuda(ImageView<const std::uint8_t> in, const ScaleShift& parameters, ImageView<float> out,
+template <class T>
+void normalise_cuda(ImageView<const std::uint8_t> in, const ScaleShift& parameters, FloatType type, ImageView<T> out,
                     CUstream_st* stream) {
-  cuda::normalise_any("normalise", in, cuda::NoMix{}, {parameters}, out, stream);
+  cuda::normalise_any("normalise", in, cuda::NoMix{}, cuda::Normalise<T>{parameters, type}, out, stream);
 }
+template void normalise_cuda(ImageView<const std::uint8_t>, const ScaleShift&, FloatType, ImageView<float>,
+                             CUstream_st*);
+template void normalise_cuda(ImageView<const std::uint8_t>, const ScaleShift&, FloatType, ImageView<std::uint16_t>,
+                             CUstream_st*);
 
-void cutmix_normalise_cuda(ImageView<const std::uint8_t> in, const CutMixJob& job, const ScaleShift& parameters,
-                           ImageView<float> out, CUstream_st* stream) {
-  cuda::normalise_any("Augmenter", in, cuda::CutMixer{job}, {parameters}, out, stream);
+template <class T>
+void mix_normalise_cuda(ImageView<const std::uint8_t> in, const MixJob& job, const ScaleShift& parameters,
+                        FloatType type, ImageView<T> out, CUstream_st* stream) {
+  cuda::normalise_any("Augmenter", in, cuda::Mixer{job}, cuda::Normalise<T>{parameters, type}, out, stream);
 }
+template void mix_normalise_cuda(ImageView<const std::uint8_t>, const MixJob&, const ScaleShift&, FloatType,
+                                 ImageView<float>, CUstream_st*);
+template void mix_normalise_cuda(ImageView<const std::uint8_t>, const MixJob&, const ScaleShift&, FloatType,
+                                 ImageView<std::uint16_t>, CUstream_st*);
 
-void cutmix_cuda(ImageView<const std::uint8_t> in, const CutMixJob& job, ImageView<std::uint8_t> out,
-                 CUstream_st* stream) {
+void mix_cuda(const char* function, ImageView<const std::uint8_t> in, const MixJob& job, ImageView<std::uint8_t> out,
+              CUstream_st* stream) {
   const ImageShape s = in.shape();
   const std::int64_t image_bytes = s.height * s.width * s.channels;
   const bool interleaved = cuda::is_interleaved(in) && cuda::is_interleaved(out);
   const bool planar = cuda::is_planar(in) && cuda::is_planar(out);
-  const cuda::CutMixer mix{job};
+  const cuda::Mixer mix{job};
   if ((interleaved || planar) && image_bytes % 16 == 0 && cuda::is_aligned(in.data, 16) &&
       cuda::is_aligned(out.data, 16)) {
     const auto pixel_bytes = static_cast<std::int32_t>(interleaved ? s.channels : 1);
     const cuda::Rows rows{static_cast<std::uint32_t>(s.width * pixel_bytes), pixel_bytes,
                           static_cast<std::int32_t>(s.height)};
-    return cuda::launch_tiles("cutmix", cuda::cutmix_bytes_kernel, {s.count, image_bytes / 16}, stream,
+    return cuda::launch_tiles(function, cuda::mix_bytes_kernel, {s.count, image_bytes / 16}, stream,
                               reinterpret_cast<const cuda::Bytes<4>*>(in.data), s.count,
                               static_cast<std::uint32_t>(image_bytes / 16), rows, mix,
                               reinterpret_cast<cuda::Bytes<4>*>(out.data));
   }
-  cuda::finish_strided("cutmix", in, mix, cuda::Keep{}, out, stream);
+  cuda::finish_strided(function, in, mix, cuda::Keep{}, out, stream);
 }
 
 }  // namespace leaven

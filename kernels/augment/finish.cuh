@@ -2,11 +2,13 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/augment/cutmix.hpp"
+#include "kernels/augment/mix.hpp"
 #include "kernels/augment/normalise.hpp"
+#include "kernels/core/float16.hpp"
 
-// The last step of the pipeline, and the single operations cutmix and normalise: each output value is written once,
-// taken from the own image or, inside the box, from the partner's, and normalised or kept.
+// The last step of the pipeline, and the single operations cutmix, mixup and normalise: each output value is written
+// once, taken from the own image or, inside the box, from the partner's, or their weighted mean, and normalised or
+// kept.
 namespace leaven::cuda {
 
 struct NoMix {
@@ -14,10 +16,10 @@ struct NoMix {
   static constexpr bool kMixes = false;
 };
 
-struct CutMixer {
+struct Mixer {
   using Index = std::uint32_t;
   static constexpr bool kMixes = true;
-  CutMixJob job;
+  MixJob job;
 };
 
 struct Keep {
@@ -25,14 +27,24 @@ struct Keep {
   __device__ std::uint8_t value(std::uint8_t v, int) const { return v; }
 };
 
+// T is float or 16 bits of `type`.
+template <class T>
 struct Normalise {
-  using Out = float;
+  using Out = T;
   ScaleShift p;
+  FloatType type;
   // (An index into the kernel's parameters would put them into local memory.)
-  __device__ float value(std::uint8_t v, int channel) const {
-    return normalise_value(v, channel == 0 ? p.scale[0] : (channel == 1 ? p.scale[1] : p.scale[2]),
-                           channel == 0 ? p.shift[0] : (channel == 1 ? p.shift[1] : p.shift[2]));
+  __device__ T value(std::uint8_t v, int channel) const {
+    const float normalised = normalise_value(v, channel == 0 ? p.scale[0] : (channel == 1 ? p.scale[1] : p.scale[2]),
+                                             channel == 0 ? p.shift[0] : (channel == 1 ? p.shift[1] : p.shift[2]));
+    return output_value<T>(normalised, type);
   }
+};
+
+// What a thread writes at once.
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  T value[4];
 };
 
 constexpr int kUnroll = 4;  // groups (what one thread moves at once) per thread, all loaded before the first is stored
@@ -44,24 +56,26 @@ struct Tile {
   std::int64_t partner;
   typename Mix::Index first_group;  // of this thread; the next ones follow at distance blockDim.x
   BoxPx box;
+  float weight;  // of the own values in a mean; 1: there is none
 };
 
-// Every thread of the block must come here: one of them draws the image's box for all and writes the image's labels.
+// Every thread of the block must come here: one of them draws for all and writes the image's labels.
 template <class Mix>
 __device__ Tile<Mix> start_tile(const Mix& mix, std::int64_t image) {
   using Index = typename Mix::Index;
-  Tile<Mix> tile{image, image, static_cast<Index>(blockIdx.x) * (blockDim.x * kUnroll) + threadIdx.x, {}};
+  Tile<Mix> tile{image, image, static_cast<Index>(blockIdx.x) * (blockDim.x * kUnroll) + threadIdx.x, {}, 1.0f};
   if constexpr (Mix::kMixes) {
-    __shared__ BoxPx box;
-    __syncthreads();  // nobody still reads the box of the tile before
+    __shared__ MixDraw drawn;
+    __syncthreads();  // nobody still reads the draw of the tile before
     if (threadIdx.x == 0) {
-      const CutMixDraw drawn = draw_cutmix(mix.job, image);
-      if (blockIdx.x == 0) write_labels(mix.job, image, drawn);
-      box = drawn.box;
+      const MixDraw mine = draw_mix(mix.job, image);
+      if (blockIdx.x == 0) write_labels(mix.job, image, mine);
+      drawn = mine;
     }
     __syncthreads();
-    tile.box = box;
-    tile.partner = partner_of(image, mix.job.count);
+    tile.box = drawn.box;
+    tile.partner = drawn.partner;
+    tile.weight = drawn.weight;
   }
   return tile;
 }
@@ -109,12 +123,27 @@ __device__ Bytes<kWords> box_mask(const BoxPx& box, const Rows& rows, std::uint3
   return mask;
 }
 
-// Group `index` of the own image, with the bytes inside the box replaced by the partner's.
+__device__ inline std::uint32_t mixed_word(std::uint32_t own, std::uint32_t partners, float weight) {
+  std::uint32_t mixed = 0;
+#pragma unroll
+  for (int i = 0; i < 32; i += 8) {
+    mixed |= static_cast<std::uint32_t>(mixed_value(own >> i & 255, partners >> i & 255, weight)) << i;
+  }
+  return mixed;
+}
+
+// Group `index` of the own image, with the bytes inside the box replaced by the partner's, or mixed with them.
 template <int kWords, class Mix>
 __device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index groups, typename Mix::Index index,
                                     const Rows& rows, const Tile<Mix>& tile) {
   Bytes<kWords> own = in[tile.image * static_cast<std::int64_t>(groups) + index];
   if constexpr (Mix::kMixes) {
+    if (tile.weight != 1.0f) {
+      const Bytes<kWords> other = in[tile.partner * static_cast<std::int64_t>(groups) + index];
+#pragma unroll
+      for (int w = 0; w < kWords; ++w) own.word[w] = mixed_word(own.word[w], other.word[w], tile.weight);
+      return own;
+    }
     if (tile.box.left >= tile.box.right) return own;
     const Bytes<kWords> mask = box_mask<kWords>(tile.box, rows, index * (4 * kWords));
     std::uint32_t any = 0;

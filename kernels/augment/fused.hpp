@@ -3,43 +3,51 @@
 #include <cstdint>
 
 #include <leaven/augment.hpp>
-#include "kernels/augment/cutmix.hpp"
+#include "kernels/augment/mix.hpp"
 #include "kernels/augment/normalise.hpp"
 #include "kernels/augment/pad_flip.hpp"
 #include "kernels/augment/pixel.hpp"
 #include "kernels/augment/policy.hpp"
+#include "kernels/augment/random_erase.hpp"
 #include "kernels/augment/warp.hpp"
 
 struct CUstream_st;
 
-// The whole pipeline in two launches (fused.cu). The first draws what happens to each image, as a plan; the second
-// asks, for each pixel of the result, which pixel of the source it is and what became of its value. That needs
-// operations that pick pixels or change values: nearest warps, and no more than kMostFusedLayers layers. What looks at
-// neighbours, sharpness, is done by the first launch: its result is kept and takes the source's place.
+// The whole pipeline in two launches. The first (fused_plan.cu) draws what happens to each image, as a plan; the second
+// (fused_render.cu) asks, for each pixel of the result, which pixel of the source it is and what became of its value.
+// That needs operations that pick pixels or change values: nearest warps, and no more than kMostFusedLayers layers.
+// What looks at neighbours, sharpness, is done by the first launch: its result is kept and takes the source's place.
 namespace leaven {
 
-inline constexpr int kMostFusedLayers = 2;
-inline constexpr int kMostSteps = 1 + kMostFusedLayers;  // the crop with its flip, then the policy's layers
+inline constexpr int kMostFusedLayers = 4;
+inline constexpr int kMostSteps = 2 + kMostFusedLayers;  // the crop with its flip, the policy's layers, erasing
 
 struct PlannedStep {
-  enum class Kind : std::int32_t { copy, pick, map, color, table };
+  enum class Kind : std::int32_t { copy, pick, erase, map, color, hue, table };
   Kind kind = Kind::copy;
   // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
-  // bits, and `fill` (a pixel word) where that lies outside.
+  // bits, and `fill` (a pixel word) where that lies outside. erase: `fill` from column a[0] and row a[1] up to before
+  // column a[2] and row a[3].
   std::uint32_t fill = 0;
   std::int32_t a[6] = {65536, 0, 0, 0, 65536, 0};
-  PixelMap map{};  // map; color: its factor
+  PixelMap map{};          // map; color: its factor; hue: `integer` is the shift
+  std::int32_t table = 0;  // table: which of the image's
 };
 
-// Of each of the policy's layers, where it is a table: per channel.
+// Of the policy's layers, where they are tables: per channel.
 struct StepTables {
   std::uint8_t values[kMostFusedLayers][3][256];
 };
 
 struct ImagePlan {
   PlannedStep steps[kMostSteps];
+  std::int32_t first = 0;   // steps before it are done
+  std::int32_t count = 0;   // of steps
+  std::int32_t tables = 0;  // of tables
+  float weight = 1;         // of the own values in a mean with the partner's; 1: no mean is taken
   std::int64_t source = 0;  // the image of the data; -1: the kept one
-  BoxPx box{};              // of the partner's pixels
+  std::int64_t partner = 0;
+  BoxPx box{};  // of the partner's pixels
 };
 static_assert(sizeof(ImagePlan) % 8 == 0);
 
@@ -74,7 +82,8 @@ LEAVEN_HD PlannedStep plan_pad_flip(const PadFlipDraw& drawn, std::int32_t paddi
 
 // Whether an operation with nearest interpolation is a pick. Not so: running sums in double.
 inline bool is_fusable(const ImageOp& op, std::int64_t height, std::int64_t width) {
-  return op.kind != ImageOpKind::affine || make_warp(op, false, height, width).path != WarpPath::serial;
+  return op.kind != ImageOpKind::affine ||
+         make_warp(op, Interpolation::nearest, Border::fill, height, width).path != WarpPath::serial;
 }
 
 LEAVEN_HD PlannedStep plan_warp(const Warp& warp, std::uint32_t fill) {
@@ -98,7 +107,8 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
   const std::int32_t last_y = whole_16_16(height - 1);
   switch (op.kind) {
     case ImageOpKind::copy: return step;
-    case ImageOpKind::affine: return plan_warp(make_warp(op, false, height, width), fill);
+    case ImageOpKind::affine:
+      return plan_warp(make_warp(op, Interpolation::nearest, Border::fill, height, width), fill);
     case ImageOpKind::flip_left_right: set_pick(step, -65536, 0, last_x, 0, 65536, 0, fill); return step;
     case ImageOpKind::flip_top_bottom: set_pick(step, 65536, 0, 0, 0, -65536, last_y, fill); return step;
     case ImageOpKind::flip_both: set_pick(step, -65536, 0, last_x, 0, -65536, last_y, fill); return step;
@@ -107,6 +117,15 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
     case ImageOpKind::color:
       step.kind = channels == 3 ? PlannedStep::Kind::color : PlannedStep::Kind::copy;
       step.map.factor = op.value;
+      return step;
+    case ImageOpKind::hue:
+      step.kind = channels == 3 ? PlannedStep::Kind::hue : PlannedStep::Kind::copy;
+      step.map.integer = static_cast<std::int32_t>(op.value);
+      return step;
+    case ImageOpKind::erase:
+      step.kind = PlannedStep::Kind::erase;
+      for (int i = 0; i < 4; ++i) step.a[i] = static_cast<std::int32_t>(op.m[i]);
+      step.fill = static_cast<std::uint32_t>(op.m[4]);
       return step;
     case ImageOpKind::sharpness: return step;  // done before the plan is complete
     case ImageOpKind::autocontrast:
@@ -123,8 +142,10 @@ struct FusedJob {
   PadFlipJob pad_flip;
   PolicySource policy;
   Colour fill = 0;  // of the policy's warps
-  CutMixJob mix;
+  RandomEraseSource erase;
+  MixJob mix;
   ScaleShift scale_shift;
+  FloatType type = FloatType::f32;
 };
 
 // Of the workspace for `count` images; `keeps`: whether sharpness can be drawn.
@@ -133,8 +154,9 @@ inline std::int64_t fused_workspace_bytes(const ImageShape& image, std::int64_t 
   return count * (static_cast<std::int64_t>(sizeof(ImagePlan) + sizeof(StepTables)) + kept);
 }
 
-// `workspace`: fused_workspace_bytes for the images of `out`, 8-byte aligned.
-void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace,
-                        ImageView<float> out, CUstream_st* stream);
+// `workspace`: fused_workspace_bytes for the images of `out`, 8-byte aligned. T is float or 16 bits of job.type.
+template <class T>
+void augment_fused_cuda(ImageView<const std::uint8_t> in, const FusedJob& job, std::byte* workspace, ImageView<T> out,
+                        CUstream_st* stream);
 
 }  // namespace leaven

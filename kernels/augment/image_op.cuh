@@ -15,10 +15,12 @@
 
 namespace leaven::cuda {
 
-inline constexpr std::uint32_t kMapKinds =
-    kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) | kind_bit(ImageOpKind::brightness_offset) |
-    kind_bit(ImageOpKind::contrast) | kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::posterize) |
-    kind_bit(ImageOpKind::solarize) | kind_bit(ImageOpKind::solarize_add) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kMapKinds = kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::brightness) |
+                                           kind_bit(ImageOpKind::brightness_offset) | kind_bit(ImageOpKind::contrast) |
+                                           kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::hue) |
+                                           kind_bit(ImageOpKind::posterize) | kind_bit(ImageOpKind::solarize) |
+                                           kind_bit(ImageOpKind::solarize_add) | kind_bit(ImageOpKind::invert);
+inline constexpr std::uint32_t kWarpKinds = kind_bit(ImageOpKind::affine) | kind_bit(ImageOpKind::perspective);
 inline constexpr std::uint32_t kTableKinds = kind_bit(ImageOpKind::autocontrast) | kind_bit(ImageOpKind::equalize);
 inline constexpr std::uint32_t kTurnKinds = kind_bit(ImageOpKind::flip_left_right) |
                                             kind_bit(ImageOpKind::flip_top_bottom) | kind_bit(ImageOpKind::flip_both) |
@@ -34,15 +36,34 @@ struct BlockState {
   std::conditional_t<(kKinds & kTableKinds) != 0, ChannelTables, NoTables> tables;
 };
 
+// hue and erase, for write_pixels.
+struct HuePixels {
+  std::int32_t shift;
+  const InView& in;
+  __device__ std::uint32_t operator()(std::int32_t x, std::int32_t y) const {
+    return hue_pixel(load_pixel(in.data + pixel_offset(in, x, y), in.channel_stride), shift);
+  }
+};
+
+template <int kChannels>
+struct ErasedPixels {
+  const ImageOp& op;
+  const InView& in;
+  __device__ std::uint32_t operator()(std::int32_t x, std::int32_t y) const {
+    if (x >= op.m[0] && y >= op.m[1] && x < op.m[2] && y < op.m[3]) return static_cast<std::uint32_t>(op.m[4]);
+    return pixel_at<kChannels>(in, x, y);
+  }
+};
+
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
 template <std::uint32_t kKinds>
 __device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const InView& in, const OutView& out,
                                const WarpOptions& options, Part part) {
   const ImageOpKind kind = state.op.kind;
-  if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
-    if (kind == ImageOpKind::affine) {
-      if (in.channels == 1) return warp_image<1>(state.warp, in, out, fill_word(options.fill), part, stages);
-      return warp_image<3>(state.warp, in, out, fill_word(options.fill), part, stages);
+  if constexpr ((kKinds & kWarpKinds) != 0) {
+    if ((kind_bit(kind) & kWarpKinds) != 0) {
+      if (in.channels == 1) return warp_image<1>(state.warp, in, out, pixel_word(options.fill), part, stages);
+      return warp_image<3>(state.warp, in, out, pixel_word(options.fill), part, stages);
     }
   }
   if constexpr ((kKinds & kTurnKinds) != 0) {
@@ -66,6 +87,17 @@ __device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const I
   if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
     if (kind == ImageOpKind::color && in.channels == 3) return color_image(state.op.value, in, out, part, stages);
   }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::hue)) != 0) {
+    if (kind == ImageOpKind::hue && in.channels == 3) {
+      return write_pixels<3>(out, part, stages, HuePixels{static_cast<std::int32_t>(state.op.value), in});
+    }
+  }
+  if constexpr ((kKinds & kind_bit(ImageOpKind::erase)) != 0) {
+    if (kind == ImageOpKind::erase) {
+      if (in.channels == 1) return write_pixels<1>(out, part, stages, ErasedPixels<1>{state.op, in});
+      return write_pixels<3>(out, part, stages, ErasedPixels<3>{state.op, in});
+    }
+  }
   if constexpr ((kKinds & kMapKinds) != 0) {
     std::int32_t mean = 0;
     if constexpr ((kKinds & kind_bit(ImageOpKind::contrast)) != 0) {
@@ -79,8 +111,8 @@ __device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const I
 template <std::uint32_t kKinds>
 inline constexpr int kStageVectors = (kKinds & (kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast))) != 0
                                          ? kMostWarps* kWarpVectors
-                                     : (kKinds&(kTurnKinds | kTableKinds | kind_bit(ImageOpKind::affine) |
-                                                kind_bit(ImageOpKind::sharpness))) != 0
+                                     : (kKinds&(kTurnKinds | kTableKinds | kWarpKinds | kind_bit(ImageOpKind::hue) |
+                                                kind_bit(ImageOpKind::erase) | kind_bit(ImageOpKind::sharpness))) != 0
                                          ? kMostWarps* kWarpPixels * 3 / 16
                                          : 1;
 
@@ -98,9 +130,9 @@ __global__ void __launch_bounds__(kMostThreads, 4)
   const std::int64_t image = first_image + blockIdx.x;
   if (threadIdx.x == 0) {
     state.op = source(image);
-    if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
-      if (state.op.kind == ImageOpKind::affine) {
-        state.warp = make_warp(state.op, options.interpolation == Interpolation::bilinear, out.height, out.width);
+    if constexpr ((kKinds & kWarpKinds) != 0) {
+      if ((kind_bit(state.op.kind) & kWarpKinds) != 0) {
+        state.warp = make_warp(state.op, options.interpolation, options.border, out.height, out.width);
       }
     }
   }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <leaven/augment/operations.hpp>
+#include "kernels/augment/hue.hpp"
 #include "kernels/core/annotate.hpp"
 
 // What is done to one image, with all its parameters resolved: the common currency of single operations (one for the
@@ -16,12 +18,14 @@ enum class ImageOpKind : std::int32_t {
   brightness_offset,  // value: offset, an integer within -255..255
   contrast,           // value: factor
   color,              // value: factor
+  hue,                // value: steps of H, an integer within 0..255
   posterize,          // value: bits, an integer 0..8
   solarize,           // value: threshold
   solarize_add,       // value: addend, an integer within 0..255; m[0]: threshold, an integer within 0..256
   invert,
   autocontrast,
   equalize,
+  erase,      // m[0] to m[3]: left, top, right, bottom, integers; m[4]: the colour as a pixel word
   sharpness,  // value: factor
   // geometry; the output must not overlap the input
   flip_left_right,  // the same shape
@@ -29,13 +33,14 @@ enum class ImageOpKind : std::int32_t {
   flip_both,  // rotation by 180 degrees too
   rotate_90,  // counter-clockwise, square images only
   rotate_270,
-  affine,  // m; any size of the output
+  affine,       // m[0] to m[5]; any size of the output
+  perspective,  // m; any size of the output
 };
 
 struct ImageOp {
   ImageOpKind kind = ImageOpKind::copy;
   float value = 0;
-  double m[6] = {1, 0, 0, 0, 1, 0};
+  double m[8] = {1, 0, 0, 0, 1, 0, 0, 0};
 };
 
 LEAVEN_HD constexpr bool is_geometry(ImageOpKind kind) { return kind >= ImageOpKind::flip_left_right; }
@@ -58,6 +63,9 @@ LEAVEN_HD ImageOp brightness_offset_op(std::int32_t offset) {
                   static_cast<float>(offset < -255 ? -255 : (offset > 255 ? 255 : offset)));
 }
 
+// factor: as torchvision's adjust_hue.
+LEAVEN_HD ImageOp hue_op(double factor) { return value_op(ImageOpKind::hue, static_cast<float>(hue_shift(factor))); }
+
 LEAVEN_HD ImageOp posterize_op(std::int32_t bits) {
   return value_op(ImageOpKind::posterize, static_cast<float>(bits < 0 ? 0 : (bits > 8 ? 8 : bits)));
 }
@@ -78,6 +86,32 @@ LEAVEN_HD ImageOp affine_op(double m0, double m1, double m2, double m3, double m
   op.m[3] = m3;
   op.m[4] = m4;
   op.m[5] = m5;
+  return op;
+}
+
+// Output-to-input, see PerspectiveMatrix.
+LEAVEN_HD ImageOp perspective_op(const double* m) {
+  ImageOp op;
+  op.kind = ImageOpKind::perspective;
+  for (int i = 0; i < 8; ++i) op.m[i] = m[i];
+  return op;
+}
+
+// The colour's bytes in the lower three of a word.
+LEAVEN_HD std::uint32_t pixel_word(const Colour& colour) {
+  return colour.red | (static_cast<std::uint32_t>(colour.green) << 8) | (static_cast<std::uint32_t>(colour.blue) << 16);
+}
+
+// The part of the image that lies within the rectangle.
+LEAVEN_HD ImageOp erase_op(std::int64_t left, std::int64_t top, std::int64_t right, std::int64_t bottom,
+                           Colour colour) {
+  ImageOp op;
+  op.kind = ImageOpKind::erase;
+  op.m[0] = static_cast<double>(left);
+  op.m[1] = static_cast<double>(top);
+  op.m[2] = static_cast<double>(right);
+  op.m[3] = static_cast<double>(bottom);
+  op.m[4] = static_cast<double>(pixel_word(colour));
   return op;
 }
 

@@ -45,6 +45,22 @@ struct SolarizeAddSource {
   }
 };
 
+struct HueSource {
+  static constexpr std::uint32_t kKinds = kind_bit(ImageOpKind::hue);
+  PerImage<float> factors;
+  LEAVEN_HD ImageOp operator()(std::int64_t image) const { return hue_op(value_of(factors, image)); }
+};
+
+struct EraseSource {
+  static constexpr std::uint32_t kKinds = kind_bit(ImageOpKind::erase);
+  PerImage<RectPx> rectangles;
+  Colour colour;
+  LEAVEN_HD ImageOp operator()(std::int64_t image) const {
+    const RectPx r = value_of(rectangles, image);
+    return erase_op(r.left, r.top, std::int64_t{r.left} + r.width, std::int64_t{r.top} + r.height, colour);
+  }
+};
+
 template <ImageOpKind kKind>
 struct PlainSource {  // invert, autocontrast, equalize
   static constexpr std::uint32_t kKinds = kind_bit(kKind);
@@ -93,6 +109,16 @@ struct AffineSource {
     return op_of(reinterpret_cast<const double*>(&matrices.value));
   }
   LEAVEN_HD static ImageOp op_of(const double* m) { return affine_op(m[0], m[1], m[2], m[3], m[4], m[5]); }
+};
+
+struct PerspectiveSource {
+  static constexpr std::uint32_t kKinds = kind_bit(ImageOpKind::perspective);
+  PerImage<PerspectiveMatrix> matrices;
+  LEAVEN_HD ImageOp operator()(std::int64_t image) const {
+    static_assert(sizeof(PerspectiveMatrix) == 8 * sizeof(double));
+    if (matrices.values != nullptr) return perspective_op(reinterpret_cast<const double*>(matrices.values + image));
+    return perspective_op(reinterpret_cast<const double*>(&matrices.value));
+  }
 };
 
 struct RotateSource {

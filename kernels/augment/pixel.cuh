@@ -154,7 +154,8 @@ __device__ void map_image(const PixelMap& map, const InView& in, const OutView& 
   const std::int64_t count = in.height * in.width * in.channels;
   constexpr std::uint32_t kBlends = kind_bit(ImageOpKind::brightness) | kind_bit(ImageOpKind::contrast);
   constexpr std::uint32_t kMasks = kind_bit(ImageOpKind::posterize) | kind_bit(ImageOpKind::invert) |
-                                   kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::color);
+                                   kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::color) |
+                                   kind_bit(ImageOpKind::hue);
   if constexpr ((kKinds & kBlends) != 0) {
     if (map.kind == PixelMap::Kind::blend) map_run<PixelMap::Kind::blend>(map, in.data, out.data, count, part);
   }

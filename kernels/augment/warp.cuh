@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "kernels/augment/pixel.cuh"
+#include "kernels/augment/sampler.hpp"
 #include "kernels/augment/warp.hpp"
 
 // The geometric operations of one block on its part of one image.
@@ -62,11 +63,6 @@ struct SerialMap {
 struct OutsideMap {
   __device__ SourcePixel operator()(std::int32_t, std::int32_t) const { return {-1, -1}; }
 };
-
-// The colour as a pixel word.
-__device__ __forceinline__ std::uint32_t fill_word(const Colour& colour) {
-  return colour.red | (static_cast<std::uint32_t>(colour.green) << 8) | (static_cast<std::uint32_t>(colour.blue) << 16);
-}
 
 // A pixel of the output that moves on by a fixed number of pixels, without divisions.
 struct Cursor {
@@ -191,6 +187,26 @@ __device__ void bilinear_pixels(const Warp& warp, const InView& in, const OutVie
 }
 
 template <int kChannels>
+__device__ void sampled_pixels(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
+                               uint4* stages) {
+  const auto width = static_cast<std::int32_t>(in.width);
+  const auto height = static_cast<std::int32_t>(in.height);
+  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
+    const Sample sample = Sample::at(warp, x, y, height, width);
+    if (sample.outside) return fill;
+    std::uint32_t pixel = 0;
+#pragma unroll 1
+    for (int c = 0; c < kChannels; ++c) {
+      const std::uint8_t* plane = in.data + c * in.channel_stride;
+      const double v =
+          sample.of([&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; });
+      pixel |= static_cast<std::uint32_t>(sample_to_u8(v)) << (8 * c);
+    }
+    return pixel;
+  });
+}
+
+template <int kChannels>
 __device__ void warp_image(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
                            uint4* stages) {
   const std::int32_t width = static_cast<std::int32_t>(in.width);
@@ -204,6 +220,7 @@ __device__ void warp_image(const Warp& warp, const InView& in, const OutView& ou
                                     stages);
     case WarpPath::serial: return pick_pixels<kChannels>(SerialMap{&warp, width, height}, in, out, fill, part, stages);
     case WarpPath::bilinear: return bilinear_pixels<kChannels>(warp, in, out, fill, part, stages);
+    case WarpPath::sampled: return sampled_pixels<kChannels>(warp, in, out, fill, part, stages);
   }
 }
 

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 
+#include <leaven/augment/operations.hpp>
 #include "kernels/augment/image_op.hpp"
 
-// Where the pixels of an affine warp come from, as Pillow's Geometry.c finds it: three ways for nearest, which differ
-// where a pixel centre meets a pixel edge, and one for bilinear. Contraction would change bits: compiled without it.
+// Where the pixels of a warp come from, as Pillow's Geometry.c finds it: three ways for nearest affine warps, which
+// differ where a pixel centre meets a pixel edge, one for bilinear ones, one for all others (sampler.hpp). Contraction
+// would change bits: compiled without it.
 namespace leaven {
 
 enum class WarpPath : std::int32_t {
@@ -14,6 +16,7 @@ enum class WarpPath : std::int32_t {
   serial,    // nearest: running sums in double
   fixed,     // nearest: 16.16 fixed point
   bilinear,  // coordinates and interpolation in double
+  sampled,   // any interpolation, any border, perspective
 };
 
 struct Warp {
@@ -21,9 +24,12 @@ struct Warp {
   std::int64_t dx = 0, dy = 0;                  // shift
   std::int32_t a0 = 0, a1 = 0, a3 = 0, a4 = 0;  // fixed
   std::int64_t a2 = 0, a5 = 0;
-  double m[6] = {1, 0, 0, 0, 1, 0};  // serial, bilinear
-  double start_x = 0, start_y = 0;   // serial: of output pixel (0, 0)
-  double relative_error = 0;         // serial: of one addition; 0 where all sums are exact
+  double m[8] = {1, 0, 0, 0, 1, 0, 0, 0};                // serial, bilinear, sampled
+  double start_x = 0, start_y = 0;                       // serial: of output pixel (0, 0)
+  double relative_error = 0;                             // serial: of one addition; 0 where all sums are exact
+  Interpolation interpolation = Interpolation::nearest;  // sampled
+  Border border = Border::fill;
+  bool projective = false;
 };
 
 LEAVEN_HD double absolute(double v) { return v < 0 ? -v : v; }
@@ -107,15 +113,25 @@ LEAVEN_HD bool is_whole_shift(const double* m) {
 }
 
 // height and width: of the output.
-LEAVEN_HD Warp make_warp(const ImageOp& op, bool bilinear, std::int64_t height, std::int64_t width) {
+LEAVEN_HD Warp make_warp(const ImageOp& op, Interpolation interpolation, Border border, std::int64_t height,
+                         std::int64_t width) {
   double sum = 0;
-  for (int i = 0; i < 6; ++i) sum += op.m[i] - op.m[i];
+  for (int i = 0; i < 8; ++i) sum += op.m[i] - op.m[i];
   Warp warp;
   if (!(sum == 0)) return warp;
-  const bool whole_pixels = bilinear && is_whole_shift(op.m);  // every weight is 0
-  if (!bilinear || whole_pixels) return nearest_warp(op.m, static_cast<double>(height), static_cast<double>(width));
-  warp.path = WarpPath::bilinear;
-  for (int i = 0; i < 6; ++i) warp.m[i] = op.m[i];
+  if (op.kind == ImageOpKind::affine && border == Border::fill) {
+    // Without fractions every weight is 0.
+    if (interpolation == Interpolation::nearest || is_whole_shift(op.m)) {
+      return nearest_warp(op.m, static_cast<double>(height), static_cast<double>(width));
+    }
+    warp.path = interpolation == Interpolation::bilinear ? WarpPath::bilinear : WarpPath::sampled;
+  } else {
+    warp.path = WarpPath::sampled;
+  }
+  for (int i = 0; i < 8; ++i) warp.m[i] = op.m[i];
+  warp.interpolation = interpolation;
+  warp.border = border;
+  warp.projective = op.kind == ImageOpKind::perspective;
   return warp;
 }
 

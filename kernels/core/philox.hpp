@@ -28,15 +28,21 @@ LEAVEN_HD Philox4 philox4x32_10(Philox4 counter, std::uint32_t key0, std::uint32
 enum class DrawSlot : std::uint32_t {
   pad_crop = 0,
   flip = 1,
-  cutmix = 2,
-  cutmix_box = 3,
+  mix = 2,
+  mix_box = 3,
   shuffle = 4,
   initial_weights = 5,
   split = 6,
   policy_group = 7,
+  erase = 8,
   policy_layer = 16,           // + layer
   dropout = 64,                // + layer
   random_resized_crop = 1024,  // + try
+  random_erase = 1040,         // + try
+  mix_permutation = 1056,      // + round
+  aug_mix = 1072,
+  aug_mix_depth = 1073,   // + chain
+  aug_mix_weight = 1088,  // + 16 chain + try
 };
 
 LEAVEN_HD Philox4 draw(std::uint64_t seed, std::uint32_t epoch, std::uint64_t sample_id, std::uint32_t slot) {
@@ -50,6 +56,9 @@ LEAVEN_HD Philox4 draw(std::uint64_t seed, std::uint32_t epoch, std::uint64_t sa
 
 // Uniform on [0, 1): the upper 24 bits, every value a float.
 LEAVEN_HD float uniform01(std::uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+
+// Uniform on (0, 1).
+LEAVEN_HD double open_uniform(std::uint32_t bits) { return (static_cast<double>(bits) + 0.5) * 0x1p-32; }
 
 // Uniform on 0 .. n - 1 for n up to 2^31: the upper half of a 32x32 product (bias at most n / 2^32).
 LEAVEN_HD std::int32_t uniform_index(std::uint32_t bits, std::int32_t n) {

@@ -20,7 +20,7 @@ std::vector<io::HostImage> pictures_of(const train::DataSet& data, std::span<con
 
 std::vector<io::HostImage> pictures_of(const Augmenter::Batch& batch, const Normalisation& normalisation,
                                        Stream stream) {
-  const std::vector<float> values = batch.images.to_host(stream);
+  const std::vector<float> values = batch.to_host(stream);
   const auto view = ImageView<const float>::packed(values.data(), batch.shape, batch.layout);
   std::vector<io::HostImage> pictures;
   for (std::int64_t i = 0; i < batch.count; ++i) {

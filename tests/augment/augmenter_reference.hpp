@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <leaven/augment.hpp>
-#include "tests/augment/policy_reference.hpp"
+#include "tests/augment/mix_reference.hpp"
 
 // The Augmenter's results, and the same from single operations.
 namespace leaven::test {
@@ -17,10 +17,9 @@ struct Result {
 };
 
 inline Result to_host(const Augmenter::Batch& batch, Stream stream) {
-  Result result{batch.images.to_host(stream), batch.label_a.to_host(stream), batch.label_b.to_host(stream),
+  Result result{batch.to_host(stream), batch.label_a.to_host(stream), batch.label_b.to_host(stream),
                 batch.weight_a.to_host(stream)};
   const auto count = static_cast<std::size_t>(batch.count);
-  result.images.resize(static_cast<std::size_t>(batch.shape.size()));
   result.a.resize(count);
   result.b.resize(count);
   result.weight.resize(count);
@@ -87,17 +86,25 @@ inline Result expected(const AugmenterOptions& options, const Samples& s, Random
     flip(b, flipped ? FlipAxis::left_right : FlipAxis::none, a, Stream::cpu());
   }
   if (options.policy) now = expected_policy(now, shape, s.ids, *options.policy, key);
-  const CutMixOptions mix = options.mix.value_or(CutMixOptions{.probability = 0});
-  now = expected_cutmix(now, shape, s.ids, mix, key);
+  if (options.random_erase) {
+    const auto view = ImageView<std::uint8_t>::nhwc(now.data(), shape);
+    random_erase(view, s.ids, *options.random_erase, key, view, Stream::cpu());
+  }
+  const Mix mix = options.mix.value_or(CutMixOptions{.probability = 0});
+  now = expected_mixed(now, shape, s.ids, mix, key);
   Result result;
   result.images.resize(now.size());
   normalise(ImageView<const std::uint8_t>::nhwc(now.data(), shape), options.normalise,
             ImageView<float>::packed(result.images.data(), shape, options.output_layout), Stream::cpu());
   for (std::size_t i = 0; i < s.ids.size(); ++i) {
-    const ExpectedMix drawn = expected_mix(key, s.ids[i], mix, {shape.height, shape.width});
+    const ExpectedMix drawn = expected_mix(key, s.ids, i, mix, {shape.height, shape.width});
     result.a.push_back(s.labels[i]);
-    result.b.push_back(s.labels[drawn.mixed ? (i + s.ids.size() - 1) % s.ids.size() : i]);
+    result.b.push_back(s.labels[drawn.partner]);
     result.weight.push_back(drawn.weight);
+  }
+  for (float& v : result.images) {
+    if (options.output_type == FloatType::f16) v = to_float(to_float16(v));
+    if (options.output_type == FloatType::bf16) v = to_float(to_bfloat16(v));
   }
   return result;
 }
@@ -128,6 +135,29 @@ inline std::vector<AugmenterOptions> some_options() {
        .mix = CutMixOptions{.alpha = 0.4f, .probability = 0.5f},
        .normalise = kImageNet,
        .output_layout = Layout::nchw},
+      {.policy = kPolicy, .mix = MixUpOptions{.alpha = 0.8f}, .normalise = kImageNet},
+      {.flip_probability = 0.5f,
+       .policy = kPolicy,
+       .random_erase = RandomEraseOptions{.probability = 0.7f, .colour = {5, 6, 7}},
+       .mix = CutMixOrMixUpOptions{.partner = MixPartner::permuted},
+       .output_layout = Layout::nchw},
+      {.policy = RandAugmentOptions{.num_ops = 4},
+       .mix = CutMixOrMixUpOptions{.partner = MixPartner::mirrored, .draws = MixDraws::per_pair}},
+      {.policy = strong,
+       .random_erase = RandomEraseOptions{},
+       .mix = MixUpOptions{.alpha = 1, .draws = MixDraws::per_batch}},
+      {.random_erase = RandomEraseOptions{.probability = 1}},
+      {.policy = kPolicy, .mix = MixUpOptions{.alpha = 0.8f}, .normalise = kImageNet, .output_type = FloatType::bf16},
+      {.policy = kPolicy, .normalise = kImageNet, .output_layout = Layout::nchw, .output_type = FloatType::f16},
+      {.mix = CutMixOptions{}, .output_layout = Layout::nchw, .output_type = FloatType::bf16},
+      {.policy = kPolicy, .normalise = kImageNet, .output_type = FloatType::bf16},
+      {.policy = strong, .normalise = kImageNet, .output_layout = Layout::nchw, .output_type = FloatType::f16},
+      {.policy = strong, .mix = CutMixOptions{}, .output_type = FloatType::bf16},
+      {.flip_probability = 0.5f,
+       .policy = ColourJitterOptions{.brightness = 0.4f, .contrast = 0.4f, .saturation = 0.4f, .hue = 0.1f},
+       .mix = CutMixOptions{}},
+      {.pad_crop = RandomPadCrop{}, .policy = timm_policy("rand-m9-n3-mstd0.5-inc1")},
+      {.flip_probability = 0.5f, .policy = AugMixOptions{}, .random_erase = RandomEraseOptions{}},
       {.random_resized_crop = RandomResizedCrop{.size = {20, 12}}},
       {.random_resized_crop = RandomResizedCrop{.size = {9, 33}, .crop = {.interpolation = Interpolation::bicubic}},
        .flip_probability = 0.5f,

@@ -28,6 +28,11 @@ const std::vector<Function>& functions() {
       {"brightness_offset", true, true, [](In in, Out out, Stream s) { brightness_offset(in, 3, out, s); }},
       {"contrast", true, true, [](In in, Out out, Stream s) { contrast(in, 1.5f, out, s); }},
       {"color", true, true, [](In in, Out out, Stream s) { color(in, 1.5f, out, s); }},
+      {"hue", true, true, [](In in, Out out, Stream s) { hue(in, 0.1f, out, s); }},
+      {"erase", true, true,
+       [](In in, Out out, Stream s) {
+         erase(in, RectPx{1, 1, 3, 3}, 7, out, s);
+       }},
       {"posterize", true, true, [](In in, Out out, Stream s) { posterize(in, 4, out, s); }},
       {"solarize", true, true, [](In in, Out out, Stream s) { solarize(in, 100.0f, out, s); }},
       {"invert", true, true, [](In in, Out out, Stream s) { invert(in, out, s); }},
@@ -40,6 +45,8 @@ const std::vector<Function>& functions() {
       {"crop", false, false, [](In in, Out out, Stream s) { crop(in, OffsetPx{}, out, s); }},
       {"pad_crop", false, false, [](In in, Out out, Stream s) { pad_crop(in, 4, 0, OffsetPx{}, out, s); }},
       {"affine_warp", false, false, [](In in, Out out, Stream s) { affine_warp(in, AffineMatrix{}, {}, out, s); }},
+      {"perspective_warp", false, false,
+       [](In in, Out out, Stream s) { perspective_warp(in, PerspectiveMatrix{}, {}, out, s); }},
       {"rotate", false, true, [](In in, Out out, Stream s) { rotate(in, 10.0, {}, out, s); }},
       {"shear", false, false, [](In in, Out out, Stream s) { shear(in, Shear{.x = 1}, {}, out, s); }},
       {"translate", false, false, [](In in, Out out, Stream s) { translate(in, TranslationPx{}, {}, out, s); }},
@@ -218,11 +225,20 @@ TEST_P(Contract, ValuesMustBeInRange) {
   expect_refused({"affine_warp: an element of matrix is nan"}, [&](In in, Out out) {
     affine_warp(in, AffineMatrix{{1, 0, 0, 0, kNan, 0}}, {}, out, stream());
   });
-  for (const Interpolation interpolation : {Interpolation::bicubic, static_cast<Interpolation>(7)}) {
-    const std::string got = std::to_string(static_cast<int>(interpolation));
-    expect_refused({"rotate: options.interpolation is " + got + ", expected nearest (0) or bilinear (1)"},
-                   [&](In in, Out out) { rotate(in, 1.0, {.interpolation = interpolation}, out, stream()); });
+  expect_refused({"perspective_warp: an element of matrix is inf"}, [&](In in, Out out) {
+    perspective_warp(in, PerspectiveMatrix{{1, 0, 0, 0, 1, 0, 0, kInf}}, {}, out, stream());
+  });
+  expect_refused(
+      {"rotate: options.interpolation is 7, expected nearest (0), bilinear (1) or bicubic (2)"},
+      [&](In in, Out out) { rotate(in, 1.0, {.interpolation = static_cast<Interpolation>(7)}, out, stream()); });
+  expect_refused({"shear: options.border is -1, expected fill (0), edge (1), reflect (2) or wrap (3)"},
+                 [&](In in, Out out) { shear(in, Shear{}, {.border = static_cast<Border>(-1)}, out, stream()); });
+  for (const float factor : {0.6f, -0.51f, static_cast<float>(kNan)}) {
+    expect_refused({"hue: factor is", "expected -0.5 to 0.5"}, [&](In in, Out out) { hue(in, factor, out, stream()); });
   }
+  expect_refused({"erase: rectangle is -2x3, expected sides of at least 0"}, [&](In in, Out out) {
+    erase(in, RectPx{0, 0, 3, -2}, 0, out, stream());
+  });
 }
 
 TEST_P(Contract, CropsMustLieInside) {

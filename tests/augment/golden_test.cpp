@@ -33,9 +33,15 @@ const std::vector<Json>& cases_of(const std::string& op) {
   return found == all.end() ? none : found->second;
 }
 
+Interpolation interpolation(const Json& p) {
+  const std::string name = p["interpolation"];
+  if (name == "nearest") return Interpolation::nearest;
+  return name == "bilinear" ? Interpolation::bilinear : Interpolation::bicubic;
+}
+
 WarpOptions warp_options(const Json& p) {
   WarpOptions options;
-  if (p.contains("interpolation") && p["interpolation"] == "bilinear") options.interpolation = Interpolation::bilinear;
+  if (p.contains("interpolation")) options.interpolation = interpolation(p);
   if (p.contains("fill")) options.fill = p["fill"].get<std::uint8_t>();
   return options;
 }
@@ -57,12 +63,9 @@ AffineMatrix parameters_to_matrix(const Json& p, const View& in) {
 void resize_as(const Json& p, View in, Out out, Stream stream) {
   SourceBox box;
   if (p.contains("box")) box = {p["box"][0], p["box"][1], p["box"][2], p["box"][3]};
-  const std::string name = p["interpolation"];
-  const Interpolation interpolation = name == "nearest"    ? Interpolation::nearest
-                                      : name == "bilinear" ? Interpolation::bilinear
-                                                           : Interpolation::bicubic;
-  const Buffer<std::byte> workspace(resize_workspace_bytes(in.shape(), {out.height, out.width}, interpolation), stream);
-  resize(in, box, interpolation, out, workspace.span(), stream);
+  const Interpolation how = interpolation(p);
+  const Buffer<std::byte> workspace(resize_workspace_bytes(in.shape(), {out.height, out.width}, how), stream);
+  resize(in, box, how, out, workspace.span(), stream);
 }
 
 using Run = void (*)(const Json& p, View in, Out out, Stream stream);
@@ -76,6 +79,11 @@ const std::map<std::string, Run>& operations() {
       {"brightness", [](const Json& p, View in, Out out, Stream s) { brightness(in, factor_of(p), out, s); }},
       {"contrast", [](const Json& p, View in, Out out, Stream s) { contrast(in, factor_of(p), out, s); }},
       {"color", [](const Json& p, View in, Out out, Stream s) { color(in, factor_of(p), out, s); }},
+      {"hue", [](const Json& p, View in, Out out, Stream s) { hue(in, factor_of(p), out, s); }},
+      {"perspective",
+       [](const Json& p, View in, Out out, Stream s) {
+         perspective_warp(in, PerspectiveMatrix{p["m"].get<std::array<double, 8>>()}, warp_options(p), out, s);
+       }},
       {"posterize", [](const Json& p, View in, Out out, Stream s) { posterize(in, p["bits"].get<int>(), out, s); }},
       {"solarize", [](const Json& p, View in, Out out,
                       Stream s) { solarize(in, static_cast<float>(p["threshold"].get<double>()), out, s); }},
@@ -172,7 +180,7 @@ class Golden : public testing::TestWithParam<Engine> {
 
   void expect_all(const std::string& op) {
     const std::vector<Json>& cases = cases_of(op);
-    EXPECT_GE(cases.size(), 120u) << "at least 60 cases of " << op << " for each number of channels";
+    EXPECT_GE(cases.size(), 400u) << "at least 200 cases of " << op << " for each number of channels";
     for (const Json& entry : cases) expect_case(entry, operations().at(op), stream_);
   }
 
@@ -182,6 +190,8 @@ class Golden : public testing::TestWithParam<Engine> {
 TEST_P(Golden, Brightness) { expect_all("brightness"); }
 TEST_P(Golden, Contrast) { expect_all("contrast"); }
 TEST_P(Golden, Color) { expect_all("color"); }
+TEST_P(Golden, Hue) { expect_all("hue"); }
+TEST_P(Golden, Perspective) { expect_all("perspective"); }
 TEST_P(Golden, Posterize) { expect_all("posterize"); }
 TEST_P(Golden, Solarize) { expect_all("solarize"); }
 TEST_P(Golden, Autocontrast) { expect_all("autocontrast"); }
@@ -208,7 +218,7 @@ TEST_P(Golden, PolicyOperations) {
     expect_case(entry, policy_operations().at(op), stream_);
     ++done[op];
   }
-  for (const auto& [op, run] : policy_operations()) EXPECT_GE(done[op], 60) << op;
+  for (const auto& [op, run] : policy_operations()) EXPECT_GE(done[op], 400) << op;
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Golden,

@@ -145,5 +145,75 @@ TEST(NormaliseIsa, EveryInstructionSetGivesTheSameBits) {
   set_cpu_isa(best_cpu_isa());
 }
 
+// Sixteen bits: the nearest of both neighbours, ties to even, against exact arithmetic; every float16 comes back.
+TEST(Float16Test, RoundsToNearestEven) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const Float16 half{static_cast<std::uint16_t>(bits)};
+    const float value = to_float(half);
+    if ((bits & 0x7C00) == 0x7C00 && (bits & 0x3FF) != 0) {
+      EXPECT_TRUE(std::isnan(value));
+      EXPECT_TRUE(std::isnan(to_float(to_float16(value))));
+      continue;
+    }
+    EXPECT_EQ(to_float16(value).bits, bits);
+    if ((bits & 0x7FFF) >= 0x7BFF) continue;
+    const float next = to_float(Float16{static_cast<std::uint16_t>(bits + 1)});
+    const float middle = (value + next) / 2;
+    const std::uint32_t even = bits % 2 == 0 ? bits : bits + 1;
+    EXPECT_EQ(to_float16(middle).bits, even) << bits;
+    EXPECT_EQ(to_float16(std::nextafter(middle, value)).bits, bits) << bits;
+    EXPECT_EQ(to_float16(std::nextafter(middle, next)).bits, bits + 1) << bits;
+  }
+  EXPECT_EQ(to_float16(65520.0f).bits, 0x7C00);
+  EXPECT_EQ(to_float16(65519.996f).bits, 0x7BFF);
+  EXPECT_EQ(to_float16(-INFINITY).bits, 0xFC00);
+}
+
+TEST(BFloat16Test, RoundsToNearestEven) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const float value = to_float(BFloat16{static_cast<std::uint16_t>(bits)});
+    if (std::isnan(value)) {
+      EXPECT_TRUE(std::isnan(to_float(to_bfloat16(value))));
+      continue;
+    }
+    EXPECT_EQ(to_bfloat16(value).bits, bits);
+    if ((bits & 0x7FFF) >= 0x7F7F) continue;
+    const float next = to_float(BFloat16{static_cast<std::uint16_t>(bits + 1)});
+    const float middle = value + (next - value) / 2;
+    EXPECT_EQ(to_bfloat16(middle).bits, bits % 2 == 0 ? bits : bits + 1) << bits;
+    EXPECT_EQ(to_bfloat16(std::nextafter(middle, value)).bits, bits) << bits;
+    EXPECT_EQ(to_bfloat16(std::nextafter(middle, next)).bits, bits + 1) << bits;
+  }
+}
+
+// Each layout pair, aligned and not: what f32 gives, rounded.
+TEST_P(NormaliseTest, SixteenBitOutputsAreTheFloatsRounded) {
+  for (const ImageShape& shape : {ImageShape{3, 28, 28, 1}, ImageShape{3, 32, 32, 3}, ImageShape{2, 5, 7, 3}}) {
+    for (const Layout in_layout : {Layout::nhwc, Layout::nchw}) {
+      for (const Layout out_layout : {Layout::nhwc, Layout::nchw}) {
+        std::vector<std::uint8_t> bytes(static_cast<std::size_t>(shape.size()));
+        for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 37 + i / 256);
+        const Buffer<std::uint8_t> in(bytes, stream());
+        const Buffer<float> floats(shape.size(), stream());
+        const GuardedBuffer<Float16> halves(shape.size(), stream());
+        const GuardedBuffer<BFloat16> brains(shape.size(), stream());
+        const auto from = ImageView<const std::uint8_t>::packed(in.data(), shape, in_layout);
+        normalise(from, kImageNet, ImageView<float>::packed(floats.data(), shape, out_layout), stream());
+        normalise(from, kImageNet, ImageView<Float16>::packed(halves.data(), shape, out_layout), stream());
+        normalise(from, kImageNet, ImageView<BFloat16>::packed(brains.data(), shape, out_layout), stream());
+        halves.expect_guards_intact();
+        brains.expect_guards_intact();
+        const std::vector<float> expected = floats.to_host(stream());
+        const std::vector<Float16> got_halves = halves.to_host();
+        const std::vector<BFloat16> got_brains = brains.to_host();
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          ASSERT_EQ(got_halves[i].bits, to_float16(expected[i]).bits) << i;
+          ASSERT_EQ(got_brains[i].bits, to_bfloat16(expected[i]).bits) << i;
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace leaven::test

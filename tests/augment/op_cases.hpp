@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/augment/images.hpp"
+#include "tests/reference/warp_reference.hpp"
 
 // Every operation with its reference, once with one value for the batch and once with one per image.
 namespace leaven::test {
@@ -55,9 +56,20 @@ void add_cases(std::vector<OpCase>& cases, const std::string& name, const std::v
 }
 
 inline reference::Sampling sampling_of(const WarpOptions& o) {
-  return o.interpolation == Interpolation::nearest ? reference::Sampling::nearest : reference::Sampling::bilinear;
+  return static_cast<reference::Sampling>(static_cast<int>(o.interpolation));
+}
+inline reference::Edge edge_of(const WarpOptions& o) {
+  return static_cast<reference::Edge>(static_cast<int>(o.border));
 }
 inline reference::Fill fill_of(const Colour& c) { return {c.red, c.green, c.blue}; }
+
+inline Image warped(const Image& image, const reference::Matrix& m, const WarpOptions& o) {
+  if (o.border == Border::fill && o.interpolation != Interpolation::bicubic) {
+    return reference::warp(image, m, sampling_of(o), fill_of(o.fill), image.height, image.width);
+  }
+  return reference::warp_general(image, {m[0], m[1], m[2], m[3], m[4], m[5], 0, 0}, sampling_of(o), edge_of(o),
+                                 fill_of(o.fill), image.height, image.width);
+}
 
 inline std::vector<OpCase> pixel_cases() {
   std::vector<OpCase> cases;
@@ -65,6 +77,18 @@ inline std::vector<OpCase> pixel_cases() {
   add_cases(cases, "brightness", factors, true, brightness, reference::brightness);
   add_cases(cases, "contrast", factors, true, contrast, reference::contrast);
   add_cases(cases, "color", factors, true, color, reference::color);
+  add_cases(cases, "hue", std::vector<float>{0.0f, 0.5f, -0.5f, 0.1f, -0.1f, 0.25f, 0.0039f, -0.0041f}, true, hue,
+            [](const Image& image, float factor) { return reference::hue(image, factor); });
+  add_cases(
+      cases, "erase",
+      std::vector<RectPx>{{0, 0, 2, 3}, {-5, -5, 7, 6}, {1, 1, 0, 4}, {3, 0, 1 << 30, 1 << 30}, {-9, 2, 1 << 30, 1}},
+      true,
+      [](In in, PerImage<RectPx> r, Out out, Stream s) {
+        erase(in, r, {9, 200, 30}, out, s);
+      },
+      [](const Image& image, RectPx r) {
+        return reference::erase(image, r.left, r.top, r.width, r.height, {9, 200, 30});
+      });
   add_cases(cases, "brightness_offset",
             std::vector<std::int32_t>{0, 1, -1, 40, -40, 255, -255, 256, std::numeric_limits<std::int32_t>::max(),
                                       std::numeric_limits<std::int32_t>::min()},
@@ -152,32 +176,45 @@ inline std::vector<AffineMatrix> test_matrices(const ImageShape& s) {
 }
 
 inline void add_warp_cases(std::vector<OpCase>& cases, const ImageShape& shape, const WarpOptions& options) {
-  const std::string suffix = options.interpolation == Interpolation::nearest ? " nearest" : " bilinear";
-  const auto warped = [=](const Image& image, const reference::Matrix& m) {
-    return reference::warp(image, m, sampling_of(options), fill_of(options.fill), image.height, image.width);
-  };
+  const std::string suffix = " interpolation " + std::to_string(static_cast<int>(options.interpolation)) + " border " +
+                             std::to_string(static_cast<int>(options.border));
   add_cases(
       cases, "affine_warp" + suffix, test_matrices(shape), false,
       [=](In in, PerImage<AffineMatrix> m, Out out, Stream s) { affine_warp(in, m, options, out, s); },
-      [=](const Image& image, const AffineMatrix& m) { return warped(image, m.m); });
+      [=](const Image& image, const AffineMatrix& m) { return warped(image, m.m, options); });
   add_cases(
       cases, "rotate" + suffix,
       std::vector<double>{17, -17, 45, 0, 90, 180, 270, 360, -90, 719.5, 1e-9, -1e-20, 123456.789}, false,
       [=](In in, PerImage<double> a, Out out, Stream s) { rotate(in, a, options, out, s); },
       [=](const Image& image, double a) {
-        return reference::rotate(image, a, sampling_of(options), fill_of(options.fill));
+        return reference::rotate(image, a, [&](const reference::Matrix& m) { return warped(image, m, options); });
       });
   add_cases(
       cases, "shear" + suffix, std::vector<Shear>{{0.3, 0}, {0, -0.2}, {-1, 0.5}, {0, 0}}, false,
       [=](In in, PerImage<Shear> v, Out out, Stream s) { shear(in, v, options, out, s); },
       [=](const Image& image, Shear v) {
-        return warped(image, {1, v.x, 0, v.y, 1, 0});
+        return warped(image, {1, v.x, 0, v.y, 1, 0}, options);
       });
   add_cases(
       cases, "translate" + suffix, std::vector<TranslationPx>{{3, -2}, {-0.3, 0.5}, {1000, 0}, {0, 0}, {-1, 1}}, false,
       [=](In in, PerImage<TranslationPx> v, Out out, Stream s) { translate(in, v, options, out, s); },
       [=](const Image& image, TranslationPx v) {
-        return warped(image, {1, 0, -v.x, 0, 1, -v.y});
+        return warped(image, {1, 0, -v.x, 0, 1, -v.y}, options);
+      });
+}
+
+inline void add_perspective_cases(std::vector<OpCase>& cases, const WarpOptions& options) {
+  add_cases(
+      cases, "perspective_warp " + std::to_string(static_cast<int>(options.interpolation)),
+      std::vector<PerspectiveMatrix>{{{1, 0, 0, 0, 1, 0, 0, 0}},
+                                     {{0.9, 0.1, 1, -0.2, 1.1, 2, 0.01, -0.004}},
+                                     {{1, 0.2, -3, 0.1, 0.8, 0, -0.2, 0.003}},  // the horizon crosses the image
+                                     {{2, 0, 0, 0, 2, 0, -2, 0}},               // division by 0 in column 0
+                                     {{0, 0, 1e300, 0, 0, 1, 1e300, 0}}},
+      false, [=](In in, PerImage<PerspectiveMatrix> m, Out out, Stream s) { perspective_warp(in, m, options, out, s); },
+      [=](const Image& image, const PerspectiveMatrix& m) {
+        return reference::warp_general(image, m.m, sampling_of(options), edge_of(options), fill_of(options.fill),
+                                       image.height, image.width);
       });
 }
 
@@ -188,6 +225,13 @@ inline std::vector<OpCase> all_cases(const ImageShape& shape) {
   add_crop_cases(cases, shape);
   add_warp_cases(cases, shape, {.fill = {10, 20, 30}});
   add_warp_cases(cases, shape, {.interpolation = Interpolation::bilinear, .fill = 77});
+  add_warp_cases(cases, shape, {.interpolation = Interpolation::bicubic, .fill = {1, 2, 250}});
+  add_warp_cases(cases, shape, {.border = Border::wrap});
+  add_warp_cases(cases, shape, {.interpolation = Interpolation::bilinear, .border = Border::reflect});
+  add_warp_cases(cases, shape, {.interpolation = Interpolation::bicubic, .border = Border::edge});
+  add_perspective_cases(cases, {.fill = {10, 20, 30}});
+  add_perspective_cases(cases, {.interpolation = Interpolation::bilinear, .border = Border::reflect});
+  add_perspective_cases(cases, {.interpolation = Interpolation::bicubic});
   return cases;
 }
 

@@ -16,7 +16,7 @@ using Out = ImageView<std::uint8_t>;
 using enum AugmentOp;
 
 const OpList kEveryOp = {identity, shear_x,   shear_y,   translate_x, translate_y,  rotate,   brightness, color,
-                         contrast, sharpness, posterize, solarize,    autocontrast, equalize, invert};
+                         contrast, sharpness, posterize, solarize,    autocontrast, equalize, invert,     solarize_add};
 
 std::vector<std::uint8_t> run(const std::vector<std::uint8_t>& images, const ImageShape& shape,
                               const std::vector<std::int64_t>& ids, const RandAugmentOptions& options, RandomKey key,
@@ -49,6 +49,7 @@ TEST(PolicyTables, EveryEntryIsTorchvisions) {
   expect_table("rand_augment", StrengthTable::rand_augment, 31, 4);
   expect_table("trivial_augment_wide", StrengthTable::trivial_augment, 31, 1);
   expect_table("auto_augment", StrengthTable::rand_augment, 10, 4);
+  expect_table("aug_mix", StrengthTable::aug_mix, 10, 4);
 }
 
 TEST(PolicyTables, SubPoliciesAreTorchvisions) {
@@ -324,9 +325,9 @@ TEST(OpList, HoldsOneToSixteenKnownOperations) {
   EXPECT_EQ(message_of<InvalidArgument>([] { OpList(std::vector<AugmentOp>()); }),
             "OpList: ops has 0 operations, expected 1 to 16");
   EXPECT_EQ(message_of<InvalidArgument>([] {
-              OpList{identity, static_cast<AugmentOp>(15)};
+              OpList{identity, static_cast<AugmentOp>(17)};
             }),
-            "OpList: ops[1] is 15, expected an AugmentOp");
+            "OpList: ops[1] is 17, expected an AugmentOp");
 }
 
 TEST(RandAugmentIsa, EveryInstructionSetGivesTheSameBytes) {

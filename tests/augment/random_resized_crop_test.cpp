@@ -14,8 +14,8 @@ constexpr double kRefuted = 1e-9;  // a fault must be seen as clearly as this
 constexpr RandomKey kKey{.seed = 11, .epoch = 3};
 
 // At least one pixel, where torchvision would crop none.
-CropPx central(const RandomResizedCropOptions& o, int width, int height) {
-  CropPx crop{0, 0, width, height};
+RectPx central(const RandomResizedCropOptions& o, int width, int height) {
+  RectPx crop{0, 0, width, height};
   const double ratio = static_cast<double>(width) / height;
   if (ratio < o.ratio.least) crop.height = std::max(1, static_cast<int>(std::lround(width / o.ratio.least)));
   if (ratio > o.ratio.most) crop.width = std::max(1, static_cast<int>(std::lround(height * o.ratio.most)));
@@ -26,7 +26,7 @@ CropPx central(const RandomResizedCropOptions& o, int width, int height) {
 
 // torchvision's get_params; uniform() on (0, 1), position(n) among n.
 template <class Uniform, class Position>
-CropPx get_params(const RandomResizedCropOptions& o, int width, int height, const Uniform& uniform,
+RectPx get_params(const RandomResizedCropOptions& o, int width, int height, const Uniform& uniform,
                   const Position& position) {
   for (int i = 0; i < 10; ++i) {
     const double area = double(width) * height * (o.scale.least + (o.scale.most - o.scale.least) * uniform(i, 0));
@@ -41,7 +41,7 @@ CropPx get_params(const RandomResizedCropOptions& o, int width, int height, cons
   return central(o, width, height);
 }
 
-CropPx expected_place(const RandomResizedCropOptions& o, int width, int height, RandomKey key, std::int64_t id) {
+RectPx expected_place(const RandomResizedCropOptions& o, int width, int height, RandomKey key, std::int64_t id) {
   const auto word = [&](int attempt, int which) {
     const Philox4 w = words(key, id, 1024 + static_cast<std::uint32_t>(attempt));
     const std::uint32_t all[] = {w.x, w.y, w.z, w.w};
@@ -56,10 +56,10 @@ CropPx expected_place(const RandomResizedCropOptions& o, int width, int height, 
 
 class RandomResizedCropTest : public BackendTest {
  protected:
-  std::vector<CropPx> places(ImageSize size, const std::vector<std::int64_t>& ids,
+  std::vector<RectPx> places(ImageSize size, const std::vector<std::int64_t>& ids,
                              const RandomResizedCropOptions& options, RandomKey key = kKey) const {
     const GuardedBuffer<std::int64_t> device_ids(ids, stream());
-    const GuardedBuffer<CropPx> out(static_cast<std::int64_t>(ids.size()), stream());
+    const GuardedBuffer<RectPx> out(static_cast<std::int64_t>(ids.size()), stream());
     random_resized_crop_places(size, device_ids.cspan(), options, key, out.span(), stream());
     out.expect_guards_intact();
     return out.to_host();
@@ -76,9 +76,9 @@ TEST_P(RandomResizedCropTest, LiesWhereTheDefinitionPutsIt) {
                                           {.scale = {1e-9, 1e-8}}};
   for (const RandomResizedCropOptions& options : all) {
     for (const ImageSize size : {ImageSize{224, 224}, {31, 33}, {1, 1}, {1, 90}, {375, 500}}) {
-      const std::vector<CropPx> got = places(size, ids, options);
+      const std::vector<RectPx> got = places(size, ids, options);
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        const CropPx expected =
+        const RectPx expected =
             expected_place(options, static_cast<int>(size.width), static_cast<int>(size.height), kKey, ids[i]);
         ASSERT_EQ(got[i], expected) << i;
       }
@@ -92,7 +92,7 @@ TEST_P(RandomResizedCropTest, IsTheCropAloneResized) {
   const std::vector<Image> images = test_images(shape, 3);
   const std::vector<std::int64_t> ids = ids_from(7, 5);
   const GuardedBuffer<std::int64_t> device_ids(ids, stream());
-  const std::vector<CropPx> where = places({31, 33}, ids, {});
+  const std::vector<RectPx> where = places({31, 33}, ids, {});
   for (const Memory memory : kAllMemories) {
     for (const Interpolation interpolation :
          {Interpolation::nearest, Interpolation::bilinear, Interpolation::bicubic}) {
@@ -106,7 +106,7 @@ TEST_P(RandomResizedCropTest, IsTheCropAloneResized) {
       workspace.expect_guards_intact();
       std::vector<Image> expected;
       for (std::size_t i = 0; i < images.size(); ++i) {
-        const CropPx p = where[i];
+        const RectPx p = where[i];
         const Image part = reference::make(p.height, p.width, 3,
                                            [&](int y, int x, int c) { return images[i].at(y + p.top, x + p.left, c); });
         const ImageShape part_shape{1, p.height, p.width, 3};
@@ -132,7 +132,7 @@ TEST_P(RandomResizedCropTest, OfRaggedImagesIsThatOfEachAlone) {
   const GuardedBuffer<ImageRef> device(refs, stream());
   const RaggedImages ragged{device.cspan(), {64, 33}};
   const GuardedBuffer<std::int64_t> ids(ids_from(40, 3), stream());
-  const GuardedBuffer<CropPx> where(3, stream());
+  const GuardedBuffer<RectPx> where(3, stream());
   const Batch out({3, 9, 8, 3}, Memory::nhwc, stream());
   const GuardedBuffer<std::byte> workspace(
       random_resized_crop_workspace_bytes({3, 64, 33, 3}, {9, 8}, Interpolation::bilinear), stream());
@@ -152,7 +152,7 @@ TEST_P(RandomResizedCropTest, OfRaggedImagesIsThatOfEachAlone) {
   }
   expected.emplace_back(9, 8, 3);
   expect_same_images(out.images(), expected, "ragged");
-  EXPECT_EQ(where.to_host()[2], CropPx{});
+  EXPECT_EQ(where.to_host()[2], RectPx{});
 }
 
 TEST_P(RandomResizedCropTest, WrongCallsAreRefused) {
@@ -181,7 +181,7 @@ TEST_P(RandomResizedCropTest, WrongCallsAreRefused) {
   EXPECT_NE(text({}, 3, bytes).find("random_resized_crop: sample_ids has 3 values, expected 2"), std::string::npos);
   EXPECT_EQ(text({}, 2, bytes - 8), "random_resized_crop: workspace has " + std::to_string(bytes - 8) +
                                         " bytes, expected " + std::to_string(bytes));
-  const GuardedBuffer<CropPx> where(3, stream());
+  const GuardedBuffer<RectPx> where(3, stream());
   EXPECT_EQ(message_of<InvalidArgument>([&] {
               random_resized_crop_places({-1, 4}, ids.cspan(), {}, kKey, where.span(), stream());
             }),
@@ -189,8 +189,8 @@ TEST_P(RandomResizedCropTest, WrongCallsAreRefused) {
   expect_same_images(out.images(), before, "after refused calls");
 }
 
-std::vector<CropPx> cpu_places(ImageSize size, std::int64_t count, const RandomResizedCropOptions& options) {
-  std::vector<CropPx> where(static_cast<std::size_t>(count));
+std::vector<RectPx> cpu_places(ImageSize size, std::int64_t count, const RandomResizedCropOptions& options) {
+  std::vector<RectPx> where(static_cast<std::size_t>(count));
   random_resized_crop_places(size, ids_from(0, count), options, {.seed = 4}, where, Stream::cpu());
   return where;
 }
@@ -201,12 +201,12 @@ TEST(RandomResizedCropLaw, AreasAndRatiosAreTorchvisions) {
   for (const ImageSize size : {ImageSize{300, 300}, ImageSize{200, 500}}) {
     std::vector<double> areas, ratios, expected_areas, expected_ratios;
     const auto whole = static_cast<double>(size.width * size.height);
-    for (const CropPx& p : cpu_places(size, 20000, {})) {
+    for (const RectPx& p : cpu_places(size, 20000, {})) {
       areas.push_back(p.width * static_cast<double>(p.height) / whole);
       ratios.push_back(std::log(static_cast<double>(p.width) / p.height));
     }
     for (int i = 0; i < 20000; ++i) {
-      const CropPx p = get_params(
+      const RectPx p = get_params(
           {}, static_cast<int>(size.width), static_cast<int>(size.height), [&](int, int) { return uniform(random); },
           [&](int, int, int n) { return static_cast<int>(uniform(random) * n); });
       expected_areas.push_back(p.width * static_cast<double>(p.height) / whole);
@@ -221,7 +221,7 @@ TEST(RandomResizedCropLaw, AreasAndRatiosAreTorchvisions) {
 
 TEST(RandomResizedCropLaw, EveryPositionIsEquallyLikely) {
   std::vector<std::int64_t> positions(81);
-  for (const CropPx& p : cpu_places({24, 24}, 40000, {.scale = {4.0 / 9, 4.0 / 9}, .ratio = {1, 1}})) {
+  for (const RectPx& p : cpu_places({24, 24}, 40000, {.scale = {4.0 / 9, 4.0 / 9}, .ratio = {1, 1}})) {
     ASSERT_EQ(p.width, 16);
     ASSERT_EQ(p.height, 16);
     ++positions[static_cast<std::size_t>(p.top * 9 + p.left)];

@@ -5,7 +5,7 @@
 #include <map>
 
 #include <leaven/augment.hpp>
-#include "kernels/augment/cutmix.hpp"
+#include "kernels/augment/mix.hpp"
 #include "tests/augment/policy_reference.hpp"
 
 // The laws of what is drawn, seen through the public functions; and that each test would notice the faults that such
@@ -132,7 +132,7 @@ TEST(FlipLaw, HappensWithItsProbability) {
   Augmenter::Batch batch = augment.make_batch(shape.count, Stream::cpu());
   augment(In::nhwc(images.data(), shape), ids_from(0, shape.count), {}, {.seed = 6}, batch, Stream::cpu());
   std::int64_t flipped = 0;
-  for (std::int64_t i = 0; i < shape.count; ++i) flipped += batch.images.data()[2 * i] == 1.0f ? 1 : 0;
+  for (std::int64_t i = 0; i < shape.count; ++i) flipped += batch.view().data[2 * i] == 1.0f ? 1 : 0;
   EXPECT_GT(fits_p({flipped, shape.count - flipped}, {0.3, 0.7}), kHolds);
   const auto twice = static_cast<std::int64_t>(0.3 * static_cast<double>(flipped));  // a second draw keeps three of ten
   EXPECT_LT(fits_p({twice, shape.count - twice}, {0.3, 0.7}), kRefuted);
@@ -148,7 +148,7 @@ std::vector<std::int64_t> observed_positions(std::int64_t count) {
   augment(In::nhwc(images.data(), shape), ids_from(0, count), {}, {.seed = 2}, batch, Stream::cpu());
   std::vector<std::int64_t> positions(81);
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto at = static_cast<std::int64_t>(std::lround(batch.images.data()[i * 256 + 8 * 16 + 8] * 255));
+    const auto at = static_cast<std::int64_t>(std::lround(batch.view().data[i * 256 + 8 * 16 + 8] * 255));
     const std::int64_t x = at % 16 - 4;
     const std::int64_t y = at / 16 - 4;
     if (x < 0 || x > 8 || y < 0 || y > 8) {

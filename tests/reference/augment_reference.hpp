@@ -155,6 +155,47 @@ inline Image sharpness(const Image& in, float factor) {
   });
 }
 
+// Pillow's RGB to HSV and back, H moved by int(255 factor).
+inline std::array<int, 3> turned_hue(std::array<int, 3> rgb, double factor) {
+  const auto [r, g, b] = rgb;
+  const int most = std::max({r, g, b});
+  const int least = std::min({r, g, b});
+  const int steps = static_cast<int>(std::trunc(factor * 255.0));
+  if (most == least) return rgb;
+  const auto part = [&](int v) { return double{static_cast<float>(most - v) / static_cast<float>(most - least)}; };
+  const double raw = r == most   ? static_cast<float>(part(b)) - static_cast<float>(part(g))
+                     : g == most ? static_cast<float>(2.0 + part(r) - part(b))
+                                 : static_cast<float>(4.0 + part(g) - part(r));
+  const float turn = static_cast<float>(std::fmod(raw / 6.0 + 1.0, 1.0));
+  const int h = (static_cast<int>(turn * 255.0) + steps + 256) % 256;
+  const int s = static_cast<int>((static_cast<float>(most - least) / static_cast<float>(most)) * 255.0);
+  if (s == 0) return {most, most, most};
+  const double share = s / 255.0;
+  const double sixths = h * 6.0 / 255.0;
+  const double f = sixths - std::floor(sixths);
+  const int p = static_cast<int>(std::round(most * (1.0 - share)));
+  const int q = static_cast<int>(std::round(most * (1.0 - share * f)));
+  const int t = static_cast<int>(std::round(most * (1.0 - share * (1.0 - f))));
+  const std::array<std::array<int, 3>, 6> sectors{
+      {{most, t, p}, {q, most, p}, {p, most, t}, {p, q, most}, {t, p, most}, {most, p, q}}};
+  return sectors[static_cast<std::size_t>(sixths) % 6];
+}
+
+inline Image hue(const Image& in, double factor) {
+  if (in.channels == 1) return in;
+  return make(in.height, in.width, 3, [&](int y, int x, int c) {
+    return turned_hue({in.at(y, x, 0), in.at(y, x, 1), in.at(y, x, 2)}, factor)[static_cast<std::size_t>(c)];
+  });
+}
+
+inline Image erase(const Image& in, std::int64_t left, std::int64_t top, std::int64_t width, std::int64_t height,
+                   std::array<std::uint8_t, 3> colour) {
+  return make(in.height, in.width, in.channels, [&](int y, int x, int c) {
+    const bool inside = x >= left && x < left + width && y >= top && y < top + height;
+    return inside ? colour[static_cast<std::size_t>(c)] : in.at(y, x, c);
+  });
+}
+
 inline Image invert(const Image& in) {
   return map(in, [](int v) { return 255 - v; });
 }
@@ -258,7 +299,7 @@ inline Image warp_bilinear(const Image& in, const Matrix& m, Fill fill, int heig
   });
 }
 
-enum class Sampling { nearest, bilinear };
+enum class Sampling { nearest, bilinear, bicubic };
 
 inline Image warp(const Image& in, const Matrix& m, Sampling sampling, Fill fill, int height, int width) {
   for (const double element : m) {
@@ -276,11 +317,12 @@ inline double fifteen_decimals(double v) {
   return std::strtod(text, nullptr);
 }
 
-// As Pillow's Image.rotate.
-inline Image rotate(const Image& in, double angle_deg, Sampling sampling, Fill fill) {
+// As Pillow's Image.rotate; warp(matrix) warps `in`.
+template <class Warp>
+Image rotate(const Image& in, double angle_deg, const Warp& warp) {
   const int h = in.height;
   const int w = in.width;
-  if (!std::isfinite(angle_deg)) return warp(in, {NAN, 0, 0, 0, 1, 0}, sampling, fill, h, w);
+  if (!std::isfinite(angle_deg)) return warp({NAN, 0, 0, 0, 1, 0});
   double angle = std::fmod(angle_deg, 360.0);
   if (angle < 0) angle += 360.0;
   if (angle == 0) return in;
@@ -296,8 +338,7 @@ inline Image rotate(const Image& in, double angle_deg, Sampling sampling, Fill f
   const double sine = fifteen_decimals(std::sin(rad));
   const double cx = w / 2.0;
   const double cy = h / 2.0;
-  return warp(in, {cosine, sine, cosine * -cx + sine * -cy + cx, -sine, cosine, -sine * -cx + cosine * -cy + cy},
-              sampling, fill, h, w);
+  return warp({cosine, sine, cosine * -cx + sine * -cy + cx, -sine, cosine, -sine * -cx + cosine * -cy + cy});
 }
 
 }  // namespace leaven::reference

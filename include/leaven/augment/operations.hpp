@@ -7,6 +7,7 @@
 
 #include <leaven/buffer.hpp>
 #include <leaven/error.hpp>
+#include <leaven/float16.hpp>
 #include <leaven/stream.hpp>
 #include <leaven/view.hpp>
 
@@ -33,6 +34,12 @@ struct Colour {
   std::uint8_t red, green, blue;
 };
 
+/// A part of an image in whole pixels.
+struct RectPx {
+  std::int32_t left = 0, top = 0, width = 0, height = 0;
+  friend bool operator==(const RectPx&, const RectPx&) = default;
+};
+
 // ---------------------------------------------------------------------------------------------------- pixel values
 // `out` may be the same view as `in`.
 
@@ -49,6 +56,15 @@ void contrast(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageVie
 
 /// Pillow's Color (saturation): blend(luma of the pixel, v, factor). One channel: a copy.
 void color(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<std::uint8_t> out, Stream stream);
+
+/// Turns the hue: RGB to HSV in 8 bits, H + int(255 factor) modulo 256, back to RGB, as torchvision's adjust_hue for
+/// Pillow images. factor -0.5 to 0.5. Of factors in device memory any turns; NaN copies up to HSV and back. One
+/// channel: a copy.
+void hue(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<std::uint8_t> out, Stream stream);
+
+/// Paints a rectangle with a colour. What is outside of the image is not looked at: any rectangle is allowed.
+void erase(ImageView<const std::uint8_t> in, PerImage<RectPx> rectangle, Colour colour, ImageView<std::uint8_t> out,
+           Stream stream);
 
 /// Keeps the upper `bits` bits, 0 to 8. Values in device memory are clamped to that range.
 void posterize(ImageView<const std::uint8_t> in, PerImage<std::int32_t> bits, ImageView<std::uint8_t> out,
@@ -82,14 +98,20 @@ void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Strea
 // `out` must not overlap `in`: its values all lie before the first or behind the last one of `in`. Row and pixel
 // strides and the pixels of an image must be below 2^31.
 
-/// `bicubic` is resize()'s alone: warps refuse it.
 enum class Interpolation : std::int32_t { nearest, bilinear, bicubic };
+
+/// What a warp finds outside of the input: a colour, with a hard edge; the nearest pixel; the image mirrored without
+/// its border pixel repeated; the image again from the other side.
+enum class Border : std::int32_t { fill, edge, reflect, wrap };
 
 enum class FlipAxis : std::int32_t { none, left_right, top_bottom, both };
 
+/// Pillow's warps have Border::fill. For the other borders the place in the input is found in double for nearest too,
+/// and each pixel that is interpolated between is taken from inside; places beyond 2^30 pixels count as 2^30.
 struct WarpOptions {
   Interpolation interpolation = Interpolation::nearest;
   Colour fill = 0;  ///< of output pixels whose source lies outside the input
+  Border border = Border::fill;
 };
 
 /// Mirrors. `left_right` swaps left and right. Values in device memory that are no axis copy.
@@ -120,6 +142,17 @@ struct AffineMatrix {
 /// Any affine map, any output size. Not finite values in device memory give `fill`.
 void affine_warp(ImageView<const std::uint8_t> in, PerImage<AffineMatrix> matrix, const WarpOptions& options,
                  ImageView<std::uint8_t> out, Stream stream);
+
+/// Output-to-input map: d = m[6] (x + .5) + m[7] (y + .5) + 1, x_in = (m[0] (x + .5) + m[1] (y + .5) + m[2]) / d,
+/// y_in = (m[3] (x + .5) + m[4] (y + .5) + m[5]) / d. As Pillow's Image.transform(size, PERSPECTIVE, m).
+struct PerspectiveMatrix {
+  std::array<double, 8> m{1, 0, 0, 0, 1, 0, 0, 0};
+  friend bool operator==(const PerspectiveMatrix&, const PerspectiveMatrix&) = default;
+};
+
+/// Any perspective map, any output size. Not finite values in device memory give `fill`, and so does d = 0.
+void perspective_warp(ImageView<const std::uint8_t> in, PerImage<PerspectiveMatrix> matrix, const WarpOptions& options,
+                      ImageView<std::uint8_t> out, Stream stream);
 
 /// Counter-clockwise about the image's centre; as Pillow's Image.rotate without expand (0 and 180, and 90 and 270 of
 /// square images, are exact transposes). `out` has the size of `in`. Not finite angles in device memory give `fill`.
@@ -162,6 +195,11 @@ struct PointPx {
 /// The output-to-input matrix that puts `from[i]` of the input at `to[i]` of the output, exactly for three pairs.
 /// @throws InvalidArgument where the points of `to` lie on one line.
 AffineMatrix affine_from_points(const std::array<PointPx, 3>& from, const std::array<PointPx, 3>& to);
+
+/// The output-to-input matrix that puts `from[i]` of the input at `to[i]` of the output, as torchvision's
+/// perspective().
+/// @throws InvalidArgument where three points of `to` lie on one line.
+PerspectiveMatrix perspective_from_points(const std::array<PointPx, 4>& from, const std::array<PointPx, 4>& to);
 
 /// The part of an image that resize() looks at, in pixels from the top left corner, fractions too. Empty, as it is by
 /// default: the whole image.
@@ -215,6 +253,11 @@ inline constexpr Normalisation kFashionMnist{{0.2860f, 0.2860f, 0.2860f}, {0.353
 /// (v / 255 - mean) / std as v * scale + shift with scale = 1 / (255 std), shift = -mean / std (float32, one multiply,
 /// one add). Layouts of `in` and `out` may differ.
 void normalise(ImageView<const std::uint8_t> in, const Normalisation& normalisation, ImageView<float> out,
+               Stream stream);
+/// The same, rounded to 16 bits.
+void normalise(ImageView<const std::uint8_t> in, const Normalisation& normalisation, ImageView<Float16> out,
+               Stream stream);
+void normalise(ImageView<const std::uint8_t> in, const Normalisation& normalisation, ImageView<BFloat16> out,
                Stream stream);
 
 }  // namespace leaven

@@ -3,7 +3,7 @@
 #include <leaven/augment.hpp>
 #include <leaven/cpu.hpp>
 #include "kernels/core/elementary.hpp"
-#include "tests/augment/policy_reference.hpp"
+#include "tests/augment/mix_reference.hpp"
 #include "tests/support/backend.hpp"
 
 namespace leaven::test {
@@ -19,7 +19,7 @@ struct Mixed {
 };
 
 Mixed run(const std::vector<std::uint8_t>& images, const ImageShape& shape, const std::vector<std::int64_t>& ids,
-          const std::vector<std::int32_t>& labels, const CutMixOptions& options, RandomKey key, Stream stream,
+          const std::vector<std::int32_t>& labels, const Mix& options, RandomKey key, Stream stream,
           Layout layout = Layout::nhwc) {
   const Buffer<std::uint8_t> in(images, stream);
   const Buffer<std::int64_t> device_ids(ids, stream);
@@ -29,8 +29,17 @@ Mixed run(const std::vector<std::uint8_t>& images, const ImageShape& shape, cons
   const GuardedBuffer<std::int32_t> a(label_count, stream);
   const GuardedBuffer<std::int32_t> b(label_count, stream);
   const GuardedBuffer<float> weight(shape.count, stream);
-  cutmix(In::packed(in.data(), shape, layout), device_ids.cspan(), device_labels.cspan(), options, key,
-         Out::packed(out.data(), shape, layout), {.a = a.span(), .b = b.span(), .weight_a = weight.span()}, stream);
+  const In from = In::packed(in.data(), shape, layout);
+  const Out to = Out::packed(out.data(), shape, layout);
+  const MixedLabels mixed{.a = a.span(), .b = b.span(), .weight_a = weight.span()};
+  if (const auto* boxes = std::get_if<CutMixOptions>(&options)) {
+    cutmix(from, device_ids.cspan(), device_labels.cspan(), *boxes, key, to, mixed, stream);
+  } else if (const auto* means = std::get_if<MixUpOptions>(&options)) {
+    mixup(from, device_ids.cspan(), device_labels.cspan(), *means, key, to, mixed, stream);
+  } else {
+    cutmix_or_mixup(from, device_ids.cspan(), device_labels.cspan(), std::get<CutMixOrMixUpOptions>(options), key, to,
+                    mixed, stream);
+  }
   out.expect_guards_intact();
   a.expect_guards_intact();
   b.expect_guards_intact();
@@ -44,25 +53,24 @@ std::vector<std::int32_t> counted(std::int64_t count) {
   return labels;
 }
 
-void expect_definition(const ImageShape& shape, const std::vector<std::int64_t>& ids, const CutMixOptions& options,
-                       RandomKey key, Stream stream) {
+void expect_definition(const ImageShape& shape, const std::vector<std::int64_t>& ids, const Mix& options, RandomKey key,
+                       Stream stream) {
   const std::vector<std::uint8_t> images = noise(shape.size(), 7);
   const std::vector<std::int32_t> labels = counted(shape.count);
   const Mixed got = run(images, shape, ids, labels, options, key, stream);
-  EXPECT_EQ(got.images, expected_cutmix(images, shape, ids, options, key));
+  EXPECT_EQ(got.images, expected_mixed(images, shape, ids, options, key));
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    const ExpectedMix mix = expected_mix(key, ids[i], options, {shape.height, shape.width});
-    const std::size_t partner = (i + ids.size() - 1) % ids.size();
+    const ExpectedMix mix = expected_mix(key, ids, i, options, {shape.height, shape.width});
     EXPECT_EQ(got.a[i], labels[i]);
-    EXPECT_EQ(got.b[i], labels[mix.mixed ? partner : i]);
+    EXPECT_EQ(got.b[i], labels[mix.partner]);
     EXPECT_FLOAT_EQ(got.weight[i], mix.weight);
   }
 }
 
-class CutMixTest : public BackendTest {};
-LEAVEN_ON_BOTH_BACKENDS(CutMixTest);
+class MixTest : public BackendTest {};
+LEAVEN_ON_BOTH_BACKENDS(MixTest);
 
-TEST_P(CutMixTest, PastesTheDrawnBoxOfThePartner) {
+TEST_P(MixTest, PastesTheDrawnBoxOfThePartner) {
   const ImageShape shapes[] = {{33, 28, 28, 1}, {31, 32, 32, 3}, {8, 31, 33, 3}, {8, 37, 51, 1}, {40, 1, 1, 3},
                                {20, 1, 29, 1},  {20, 64, 1, 3},  {1, 16, 16, 1}, {2, 16, 16, 3}, {2, 80, 96, 3}};
   RandomKey key{.seed = 77};
@@ -72,23 +80,71 @@ TEST_P(CutMixTest, PastesTheDrawnBoxOfThePartner) {
         SCOPED_TRACE(testing::Message() << shape.height << "x" << shape.width << " alpha " << alpha << " probability "
                                         << probability);
         ++key.epoch.value;
-        expect_definition(shape, ids_from(key.epoch.value, shape.count), {alpha, probability}, key, stream());
+        expect_definition(shape, ids_from(key.epoch.value, shape.count), CutMixOptions{alpha, probability}, key,
+                          stream());
       }
     }
   }
 }
 
-TEST_P(CutMixTest, TakesIdsOfAnySize) {
+TEST_P(MixTest, TakesTheMeanAndKnowsAllPartnersAndDraws) {
+  const ImageShape shapes[] = {{33, 28, 28, 1}, {8, 31, 33, 3}, {16, 16, 16, 3}, {1, 5, 4, 3}, {2, 6, 6, 1}};
+  const MixPartner partners[] = {MixPartner::previous, MixPartner::mirrored, MixPartner::permuted};
+  const MixDraws draws[] = {MixDraws::per_sample, MixDraws::per_pair, MixDraws::per_batch};
+  RandomKey key{.seed = 78};
+  for (const ImageShape& shape : shapes) {
+    for (const MixPartner partner : partners) {
+      for (const MixDraws per : draws) {
+        if (per == MixDraws::per_pair && partner != MixPartner::mirrored) continue;
+        SCOPED_TRACE(testing::Message() << shape.height << "x" << shape.width << " partner "
+                                        << static_cast<int>(partner) << " draws " << static_cast<int>(per));
+        ++key.epoch.value;
+        const std::vector<std::int64_t> ids = ids_from(key.epoch.value, shape.count);
+        expect_definition(shape, ids, CutMixOptions{.partner = partner, .draws = per}, key, stream());
+        expect_definition(shape, ids, MixUpOptions{.alpha = 0.4f, .partner = partner, .draws = per}, key, stream());
+        expect_definition(shape, ids,
+                          CutMixOrMixUpOptions{.mixup_alpha = 1, .probability = 0.8f, .partner = partner, .draws = per},
+                          key, stream());
+      }
+    }
+  }
+}
+
+TEST_P(MixTest, DenseLabelsAreTheTripleWrittenOut) {
+  const std::vector<std::int32_t> a{0, 2, 1, 4, -1, 3};
+  const std::vector<std::int32_t> b{1, 2, 0, 0, 2, 9};
+  const std::vector<float> weight{0.25f, 0.6f, 1.0f, 0.0f, 0.5f, 0.75f};
+  for (const std::int64_t classes : {1, 5, 1000}) {
+    for (const float smoothing : {0.0f, 0.1f}) {
+      const Buffer<std::int32_t> first(a, stream());
+      const Buffer<std::int32_t> second(b, stream());
+      const Buffer<float> weights(weight, stream());
+      const GuardedBuffer<float> rows(6 * classes, stream());
+      dense_labels(first.cspan(), second.cspan(), weights.cspan(), classes, smoothing, rows.span(), stream());
+      rows.expect_guards_intact();
+      const std::vector<float> got = rows.to_host();
+      for (std::size_t i = 0; i < 6; ++i) {
+        for (std::int64_t c = 0; c < classes; ++c) {
+          const double target = (a[i] == c) * double{weight[i]} + (b[i] == c) * (1 - double{weight[i]});
+          const double expected = (1 - double{smoothing}) * target + double{smoothing} / static_cast<double>(classes);
+          EXPECT_NEAR(got[i * static_cast<std::size_t>(classes) + static_cast<std::size_t>(c)], expected, 1e-7);
+        }
+      }
+    }
+  }
+}
+
+TEST_P(MixTest, TakesIdsOfAnySize) {
   const std::vector<std::int64_t> ids = {(std::int64_t{1} << 40) - 1, std::int64_t{1} << 40, -1, INT64_MAX, INT64_MIN};
-  expect_definition({5, 20, 20, 1}, ids, {}, {.seed = ~std::uint64_t{0}, .epoch = ~0u}, stream());
+  expect_definition({5, 20, 20, 1}, ids, CutMixOptions{}, {.seed = ~std::uint64_t{0}, .epoch = ~0u}, stream());
 }
 
-TEST_P(CutMixTest, TakesBatchesOfAnySize) {
-  expect_definition({0, 4, 4, 1}, {}, {}, {}, stream());
-  expect_definition({70000, 3, 2, 1}, ids_from(0, 70000), {}, {.seed = 4}, stream());
+TEST_P(MixTest, TakesBatchesOfAnySize) {
+  expect_definition({0, 4, 4, 1}, {}, CutMixOptions{}, {}, stream());
+  expect_definition({70000, 3, 2, 1}, ids_from(0, 70000), CutMixOptions{}, {.seed = 4}, stream());
 }
 
-TEST_P(CutMixTest, IsAFunctionOfOwnAndPartnersId) {
+TEST_P(MixTest, IsAFunctionOfOwnAndPartnersId) {
   const ImageShape shape{4, 24, 24, 3};
   const std::vector<std::uint8_t> pool = noise(shape.size(), 8);
   const auto bytes = static_cast<std::size_t>(shape.size() / shape.count);
@@ -100,7 +156,7 @@ TEST_P(CutMixTest, IsAFunctionOfOwnAndPartnersId) {
       labels.push_back(static_cast<std::int32_t>(id));
     }
     const ImageShape part{static_cast<std::int64_t>(ids.size()), 24, 24, 3};
-    return run(images, part, ids, labels, {}, {.seed = 3, .epoch = 2}, stream());
+    return run(images, part, ids, labels, CutMixOptions{}, {.seed = 3, .epoch = 2}, stream());
   };
   // (own, partner): (0, 3) (1, 0) (2, 1) (3, 2); then (3, 1) (0, 3) (1, 0): two pairs come again at other places.
   const Mixed first = batch_of({0, 1, 2, 3});
@@ -116,37 +172,37 @@ TEST_P(CutMixTest, IsAFunctionOfOwnAndPartnersId) {
   EXPECT_NE(row(first, 0), row(first, 1));
 }
 
-TEST_P(CutMixTest, ABatchOfOneIsItsOwnPartner) {
+TEST_P(MixTest, ABatchOfOneIsItsOwnPartner) {
   const std::vector<std::uint8_t> image = noise(3 * 16 * 16, 5);
-  const Mixed got = run(image, {1, 16, 16, 3}, {4}, {9}, {}, {.seed = 1}, stream());
+  const Mixed got = run(image, {1, 16, 16, 3}, {4}, {9}, CutMixOptions{}, {.seed = 1}, stream());
   EXPECT_EQ(got.images, image);
   EXPECT_EQ(got.a, got.b);
 }
 
-TEST_P(CutMixTest, ImagesNeedNoLabels) {
+TEST_P(MixTest, ImagesNeedNoLabels) {
   const ImageShape shape{6, 12, 12, 1};
   const std::vector<std::uint8_t> images = noise(shape.size(), 6);
-  const Mixed with = run(images, shape, ids_from(0, 6), counted(6), {}, {}, stream());
-  const Mixed without = run(images, shape, ids_from(0, 6), {}, {}, {}, stream());
+  const Mixed with = run(images, shape, ids_from(0, 6), counted(6), CutMixOptions{}, {}, stream());
+  const Mixed without = run(images, shape, ids_from(0, 6), {}, CutMixOptions{}, {}, stream());
   EXPECT_EQ(with.images, without.images);
   EXPECT_EQ(with.weight, without.weight);
 }
 
-TEST_P(CutMixTest, LayoutsAndStridesDoNotMatter) {
+TEST_P(MixTest, LayoutsAndStridesDoNotMatter) {
   for (const std::int64_t side : {16, 15}) {
     const ImageShape shape{7, side, side, 3};
     const std::vector<std::uint8_t> images = noise(shape.size(), 9);
     std::vector<std::uint8_t> planar(images.size());
     flip(In::nhwc(images.data(), shape), FlipAxis::none, Out::nchw(planar.data(), shape), Stream::cpu());
-    const Mixed got = run(planar, shape, ids_from(0, 7), {}, {}, {.seed = 2}, stream(), Layout::nchw);
+    const Mixed got = run(planar, shape, ids_from(0, 7), {}, CutMixOptions{}, {.seed = 2}, stream(), Layout::nchw);
     std::vector<std::uint8_t> back(images.size());
     flip(In::nchw(got.images.data(), shape), FlipAxis::none, Out::nhwc(back.data(), shape), Stream::cpu());
-    EXPECT_EQ(back, expected_cutmix(images, shape, ids_from(0, 7), {}, {.seed = 2}));
+    EXPECT_EQ(back, expected_mixed(images, shape, ids_from(0, 7), CutMixOptions{}, {.seed = 2}));
   }
 }
 
 // A base address that is not a multiple of 16, and rows with a gap behind them.
-TEST_P(CutMixTest, TakesUnalignedAndPaddedImages) {
+TEST_P(MixTest, TakesUnalignedAndPaddedImages) {
   const ImageShape shape{5, 16, 16, 1};
   const std::vector<std::uint8_t> images = noise(shape.size(), 10);
   std::vector<std::uint8_t> shifted(images.size() + 1);
@@ -159,14 +215,15 @@ TEST_P(CutMixTest, TakesUnalignedAndPaddedImages) {
          {.a = {}, .b = {}, .weight_a = weight.span()}, stream());
   out.expect_guards_intact();
   const std::vector<std::uint8_t> got = out.to_host();
-  const std::vector<std::uint8_t> expected = expected_cutmix(images, shape, ids_from(0, 5), {}, {.seed = 2});
+  const std::vector<std::uint8_t> expected =
+      expected_mixed(images, shape, ids_from(0, 5), CutMixOptions{}, {.seed = 2});
   for (std::size_t y = 0; y < 80; ++y) {
     for (std::size_t x = 0; x < 20; ++x)
       ASSERT_EQ(got[y * 20 + x], x < 16 ? expected[y * 16 + x] : 0xA5) << y << " " << x;
   }
 }
 
-TEST_P(CutMixTest, RefusesBadArguments) {
+TEST_P(MixTest, RefusesBadArguments) {
   const ImageShape shape{4, 6, 5, 1};
   const Buffer<std::uint8_t> in(noise(shape.size(), 1), stream());
   const GuardedBuffer<std::uint8_t> out(shape.size(), stream());
@@ -195,6 +252,11 @@ TEST_P(CutMixTest, RefusesBadArguments) {
             "cutmix: mixed.b has 0 values, expected 4 (one per image)");
   EXPECT_EQ(call({}, 4, 4, {a.span(), b.span(), {}}, good),
             "cutmix: mixed.weight_a has 0 values, expected 4 (one per image)");
+  EXPECT_EQ(call({.partner = static_cast<MixPartner>(5)}, 4, 4, mixed, good),
+            "cutmix: options.partner is 5, expected previous (0), mirrored (1) or permuted (2)");
+  EXPECT_EQ(call({.draws = static_cast<MixDraws>(-1)}, 4, 4, mixed, good),
+            "cutmix: options.draws is -1, expected per_sample (0), per_pair (1) or per_batch (2)");
+  EXPECT_NE(call({.draws = MixDraws::per_pair}, 4, 4, mixed, good).find("expected mirrored"), std::string::npos);
   EXPECT_NE(call({}, 4, 4, mixed, Out::nhwc(in.data(), shape)).find("out overlaps in"), std::string::npos);
   EXPECT_NE(call({}, 4, 4, mixed, Out::nhwc(out.data(), {4, 5, 6, 1})).find("out has shape"), std::string::npos);
   for (const std::uint8_t byte : out.to_host()) ASSERT_EQ(byte, 0xA5);

@@ -1,0 +1,190 @@
+#include "kernels/augment/fused.cuh"
+#include "kernels/core/launch.cuh"
+
+namespace leaven::cuda {
+namespace {
+
+constexpr unsigned kMostPlanThreads = 512;
+
+// What the threads of a block that plans an image share.
+struct Planner {
+  ImagePlan plan;
+  StepTables tables;
+  ImageOp ops[kMostSteps];
+  ChannelTables channels;
+  std::uint64_t warp_sums[kMostPlanThreads / 32];
+};
+
+// Steps that do nothing are left out.
+__device__ void add_step(Planner& planner, const ImageOp& op, const PlannedStep& step) {
+  if (step.kind == PlannedStep::Kind::copy && op.kind != ImageOpKind::sharpness) return;
+  planner.ops[planner.plan.count] = op;
+  planner.plan.steps[planner.plan.count++] = step;
+}
+
+__device__ void add_op(Planner& planner, const ImageOp& op, const InView& in, std::uint32_t fill) {
+  add_step(planner, op,
+           plan_op(op, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width),
+                   static_cast<std::int32_t>(in.channels), fill));
+}
+
+__device__ void start_plan(const FusedJob& job, std::int64_t image, const InView& in, Planner& planner) {
+  ImagePlan& plan = planner.plan;
+  plan.first = plan.count = plan.tables = 0;
+  plan.source = source_image(job.pad_flip, image);
+  add_step(planner, {},
+           plan_pad_flip(draw_pad_flip(job.pad_flip, image), job.pad_flip.padding, static_cast<std::int32_t>(in.width),
+                         pixel_word(job.pad_flip.fill)));
+  for (std::int32_t layer = 0; layer < job.policy.plan.layers; ++layer) {
+    add_op(planner, job.policy.of_layer(image, layer), in, pixel_word(job.fill));
+  }
+  add_op(planner, job.erase(image), in, 0);
+  MixDraw mixed;
+  mixed.partner = image;
+  if (job.mix.probability > 0) mixed = draw_mix(job.mix, image);
+  plan.box = mixed.box;
+  plan.partner = mixed.partner;
+  plan.weight = mixed.weight;
+  write_labels(job.mix, image, mixed);
+}
+
+// Calls body(x, y, pixel word) for this thread's share of what the steps before `end` make of the image.
+template <int kChannels, class Body>
+__device__ __forceinline__ void for_each_pixel(const PlanView& view, std::int32_t end, const Body& body) {
+  const auto width = static_cast<std::uint32_t>(view.source.width);
+  const std::uint32_t pixels = width * static_cast<std::uint32_t>(view.source.height);
+  Cursor at(threadIdx.x, width);
+  const Cursor::Step step = at.step_of(blockDim.x);
+#pragma unroll 1
+  for (std::uint32_t first = threadIdx.x; first < pixels; first += kAtOnce * blockDim.x) {
+    Pixels p;
+    std::int32_t x[kAtOnce], y[kAtOnce];
+    std::uint32_t wanted = 0;
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i, at.advance(step)) {
+      wanted |= (first + i * blockDim.x < pixels ? 1u : 0u) << i;
+      p.x[i] = x[i] = static_cast<std::int32_t>(at.x);
+      p.y[i] = y[i] = static_cast<std::int32_t>(at.y);
+    }
+    evaluate<kChannels>(view, end, wanted, p);
+#pragma unroll
+    for (int i = 0; i < kAtOnce; ++i) {
+      if ((wanted >> i & 1) != 0) body(x[i], y[i], p.value[i]);
+    }
+  }
+}
+
+template <int kChannels>
+__device__ __forceinline__ void keep_pixel(const OutView& to, std::int32_t x, std::int32_t y, std::uint32_t pixel) {
+  store_pixel<kChannels>(to.data + pixel_offset(to, x, y), 1, pixel);
+}
+
+// Step `index` is sharpness: its result becomes the source, and the steps so far are done.
+template <int kChannels>
+__device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner& planner, OutView before,
+                               OutView after, std::int64_t image) {
+  before.data += image * before.image_stride;
+  after.data += image * after.image_stride;
+  for_each_pixel<kChannels>(view, index, [&](std::int32_t x, std::int32_t y, std::uint32_t pixel) {
+    keep_pixel<kChannels>(before, x, y, pixel);
+  });
+  __syncthreads();
+  const InView from = readable(before);
+  const float factor = planner.ops[index].value;
+  Cursor at(threadIdx.x, static_cast<std::uint32_t>(from.width));
+  const Cursor::Step step = at.step_of(blockDim.x);
+#pragma unroll 1
+  for (; at.y < from.height; at.advance(step)) {
+    const auto x = static_cast<std::int32_t>(at.x);
+    const auto y = static_cast<std::int32_t>(at.y);
+    keep_pixel<kChannels>(after, x, y, sharpened_pixel<kChannels>(from, x, y, factor));
+  }
+  if (threadIdx.x == 0) {
+    planner.plan.source = -1;
+    planner.plan.first = index + 1;
+  }
+  __syncthreads();
+}
+
+// The mean that contrast needs of what the steps before it make.
+template <int kChannels>
+__device__ void find_mean(const PlanView& view, std::int32_t index, Planner& planner) {
+  std::uint64_t sum = 0;
+  for_each_pixel<kChannels>(view, index, [&](std::int32_t, std::int32_t, std::uint32_t pixel) {
+    sum += kChannels == 1 ? pixel & 255 : luma_times_65536(pixel) >> 16;
+  });
+  for (int lanes = 16; lanes > 0; lanes /= 2) sum += __shfl_xor_sync(~0u, sum, lanes);
+  if (lane_id() == 0) planner.warp_sums[warp_id()] = sum;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    std::uint64_t total = 0;
+    for (unsigned w = 0; w < blockDim.x / 32; ++w) total += planner.warp_sums[w];
+    const auto pixels = static_cast<std::uint64_t>(view.source.height * view.source.width);
+    planner.plan.steps[index].map.base = static_cast<float>(rounded_mean(total, pixels));
+  }
+  __syncthreads();
+}
+
+template <int kChannels>
+__device__ void find_tables(const PlanView& view, std::int32_t index, Planner& planner) {
+  clear_counts(planner.channels);
+  for_each_pixel<kChannels>(view, index, [&](std::int32_t, std::int32_t, std::uint32_t pixel) {
+    count_pixel<kChannels>(planner.channels, pixel);
+  });
+  make_tables<kChannels>(planner.ops[index].kind, planner.channels);
+  const std::int32_t table = planner.plan.tables;
+  for (unsigned i = threadIdx.x; i < 3 * 256; i += blockDim.x) {
+    (&planner.tables.values[table][0][0])[i] = (&planner.channels.values[0][0])[i];
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    planner.plan.steps[index].table = table;
+    planner.plan.tables = table + 1;
+  }
+  __syncthreads();
+}
+
+// What step `index` needs to know of all pixels, or of a pixel's neighbours.
+template <int kChannels>
+__device__ void complete_step(const InView& in, OutView before, OutView after, std::int64_t image, std::int32_t index,
+                              Planner& planner) {
+  const PlanView view{planner.plan, planner.tables, source_of(planner.plan, in, readable(after), image)};
+  switch (planner.ops[index].kind) {
+    case ImageOpKind::contrast: return find_mean<kChannels>(view, index, planner);
+    case ImageOpKind::autocontrast:
+    case ImageOpKind::equalize: return find_tables<kChannels>(view, index, planner);
+    case ImageOpKind::sharpness: return sharpen_source<kChannels>(view, index, planner, before, after, image);
+    default: return;
+  }
+}
+
+// What: draws what happens to each image, with the means and tables that operations need, and writes the labels.
+// Who: a block has an image; thread 0 draws, all count, add up and sharpen.
+// Traffic: writes one plan; reads the image once for each operation that looks at all of it.
+// Limits: see fused.hpp.
+template <int kChannels>
+__global__ void __launch_bounds__(kMostPlanThreads)
+    plan_images_kernel(InView in, FusedJob job, OutView before, OutView after, ImagePlan* plans, StepTables* tables) {
+  __shared__ Planner planner;
+  for (std::int64_t image = blockIdx.x; image < job.mix.count; image += gridDim.x) {
+    __syncthreads();  // nobody still copies the plan of the image before
+    if (threadIdx.x == 0) start_plan(job, image, in, planner);
+    __syncthreads();
+    const std::int32_t count = planner.plan.count;
+    for (std::int32_t s = 0; s < count; ++s) complete_step<kChannels>(in, before, after, image, s, planner);
+    copy_words(planner.plan, plans[image]);
+    if (planner.plan.tables > 0) copy_words(planner.tables, tables[image]);
+  }
+}
+
+}  // namespace
+
+void launch_plan(const InView& in, const FusedJob& job, const FusedWorkspace& workspace, cudaStream_t stream) {
+  const std::int64_t warps = (in.height * in.width + kWarpPixels - 1) / kWarpPixels;
+  const unsigned threads = warps < kMostPlanThreads / 32 ? static_cast<unsigned>(32 * warps) : kMostPlanThreads;
+  const auto kernel = in.channels == 1 ? plan_images_kernel<1> : plan_images_kernel<3>;
+  launch("Augmenter", kernel, dim3(grid_for(job.mix.count, 1)), dim3(threads), 0, stream, in, job, workspace.before,
+         workspace.after, workspace.plans, workspace.tables);
+}
+
+}  // namespace leaven::cuda
