@@ -37,6 +37,8 @@ const std::vector<std::pair<std::string, Operation>> kOperations = {
     {"autocontrast", [](In in, Out out, Stream s) { autocontrast(in, out, s); }},
     {"equalize", [](In in, Out out, Stream s) { equalize(in, out, s); }},
     {"sharpness", [](In in, Out out, Stream s) { sharpness(in, 1.5f, out, s); }},
+    {"gaussian_blur_9", [](In in, Out out, Stream s) { gaussian_blur(in, 9, 1.5, out, s); }},
+    {"gaussian_blur_23", [](In in, Out out, Stream s) { gaussian_blur(in, 23, 1.5, out, s); }},
     {"hflip", [](In in, Out out, Stream s) { flip(in, FlipAxis::left_right, out, s); }},
     {"vflip", [](In in, Out out, Stream s) { flip(in, FlipAxis::top_bottom, out, s); }},
     {"crop",

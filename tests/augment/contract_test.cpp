@@ -41,6 +41,7 @@ const std::vector<Function>& functions() {
       {"autocontrast", true, true, [](In in, Out out, Stream s) { autocontrast(in, out, s); }},
       {"equalize", true, true, [](In in, Out out, Stream s) { equalize(in, out, s); }},
       {"sharpness", false, true, [](In in, Out out, Stream s) { sharpness(in, 1.5f, out, s); }},
+      {"gaussian_blur", false, true, [](In in, Out out, Stream s) { gaussian_blur(in, 5, 1.5, out, s); }},
       {"flip", false, true, [](In in, Out out, Stream s) { flip(in, FlipAxis::both, out, s); }},
       {"crop", false, false, [](In in, Out out, Stream s) { crop(in, OffsetPx{}, out, s); }},
       {"pad_crop", false, false, [](In in, Out out, Stream s) { pad_crop(in, 4, 0, OffsetPx{}, out, s); }},

@@ -91,6 +91,14 @@ void equalize(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Str
 /// at the border stay. `out` must not overlap `in`. Of factors in device memory, NaN gives black inside the border.
 void sharpness(ImageView<const std::uint8_t> in, PerImage<float> factor, ImageView<std::uint8_t> out, Stream stream);
 
+/// torchvision's gaussian_blur: means of kernel_size x kernel_size pixels, weighted by the normal density of standard
+/// deviation `sigma` pixels; borders mirrored without repeating the pixel at the edge; rounded half to even. Within one
+/// level of torchvision, the same bytes on both backends. kernel_size: odd, 1 to 63, (kernel_size - 1) / 2 less than
+/// the images' height and width. sigma: positive, finite; where one in device memory is not, a copy. `out` must not
+/// overlap `in`.
+void gaussian_blur(ImageView<const std::uint8_t> in, std::int32_t kernel_size, PerImage<double> sigma,
+                   ImageView<std::uint8_t> out, Stream stream);
+
 /// 255 - v.
 void invert(ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out, Stream stream);
 
