@@ -41,7 +41,14 @@ void apply_map(const FloatMap& map, const In& in, const Out& out) {
                });
 }
 
-void copy_image(const In& in, const Out& out) { apply_map(FloatMap{}, in, out); }
+void copy_image(const In& in, const Out& out) {
+  const bool side_by_side = in.channels == 3 && in.channel_stride == 1 && out.channel_stride == 1;
+  if (!side_by_side || (pixels_are_dense(in) && pixels_are_dense(out))) return apply_map(FloatMap{}, in, out);
+  for (std::int64_t y = 0; y < in.height; ++y) {
+    float_loops().copy_rgb(in.data + y * in.row_stride, in.pixel_stride, out.data + y * out.row_stride,
+                           out.pixel_stride, in.width);
+  }
+}
 
 // Rows of pixels, or all of them as one row where nothing lies between.
 struct PixelRows {

@@ -35,6 +35,8 @@ struct FloatLoops {
                   std::int64_t out_step, std::int64_t count);
   // Every path of a warp but `outside` and `shift`; the first image of each view.
   void (*warp)(const Warp& warp, const ImageView<const float>& in, const float* fill, const ImageView<float>& out);
+  // Pixels of three channels side by side.
+  void (*copy_rgb)(const float* in, std::int64_t in_step, float* out, std::int64_t out_step, std::int64_t count);
 };
 
 LEAVEN_DECLARE_ISA_TABLE(FloatLoops, float_loops)

@@ -30,14 +30,24 @@ void map_values(const FloatMap& map, const float* in, std::int64_t in_step, floa
   }
 }
 
-std::int64_t sum_values(const float* in, std::int64_t step, std::int64_t count) {
+// The sum of units(i) for i < count, which fit 32 bits: turns of a fixed length are for the vectoriser.
+template <class Units>
+[[gnu::always_inline]] inline std::int64_t sum_of_units(std::int64_t count, const Units& units) {
+  constexpr std::int64_t kTurn = 128;
   std::int64_t total = 0;
-  if (step == 1) {
-    for (std::int64_t i = 0; i < count; ++i) total += luma_units(in[i]);
-    return total;
+  std::int64_t i = 0;
+  for (; i + kTurn <= count; i += kTurn) {
+    std::int32_t turn[kTurn];
+    for (std::int64_t j = 0; j < kTurn; ++j) turn[j] = units(i + j);
+    for (std::int64_t j = 0; j < kTurn; ++j) total += turn[j];
   }
-  for (std::int64_t i = 0; i < count; ++i) total += luma_units(in[i * step]);
+  for (; i < count; ++i) total += units(i);
   return total;
+}
+
+std::int64_t sum_values(const float* in, std::int64_t step, std::int64_t count) {
+  if (step == 1) return sum_of_units(count, [=](std::int64_t i) { return luma_units(in[i]); });
+  return sum_of_units(count, [=](std::int64_t i) { return luma_units(in[i * step]); });
 }
 
 // kStep: values from pixel to pixel where known (1: planes, 3: side by side), or 0.
@@ -46,12 +56,10 @@ std::int64_t luma_sum_of(const RgbValues<const float>& in, std::int64_t count) {
   const float* red = in.red;
   const float* green = kStep == 3 ? red + 1 : in.green;
   const float* blue = kStep == 3 ? red + 2 : in.blue;
-  std::int64_t total = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
+  return sum_of_units(count, [=](std::int64_t i) {
     const std::int64_t at = i * (kStep > 0 ? kStep : in.step);
-    total += luma_units(luma_of(red[at], green[at], blue[at]));
-  }
-  return total;
+    return luma_units(luma_of(red[at], green[at], blue[at]));
+  });
 }
 
 template <class T>
@@ -199,41 +207,41 @@ void find_serial(const Warp& w, const ImageView<const float>& in, std::int32_t x
   }
 }
 
-void pick(const Places& places, std::int32_t count, const ImageView<const float>& in, const float* fill, float* out,
-          const ImageView<float>& view) {
-  const auto width = static_cast<std::uint32_t>(in.width);
-  const auto height = static_cast<std::uint32_t>(in.height);
-  for (std::int32_t i = 0; i < count; ++i, out += view.pixel_stride) {
-    const std::int32_t x = places.x[i];
-    const std::int32_t y = places.y[i];
-    const bool inside = (static_cast<std::uint32_t>(x) < width) & (static_cast<std::uint32_t>(y) < height);
-    if (!inside) {
-      for (std::int64_t c = 0; c < in.channels; ++c) out[c * view.channel_stride] = fill[c];
-      continue;
-    }
-    const float* from = in.data + y * in.row_stride + x * in.pixel_stride;
-    for (std::int64_t c = 0; c < in.channels; ++c) out[c * view.channel_stride] = from[c * in.channel_stride];
-  }
-}
+// Pixels of kChannels channels, side by side in both where kDense.
+template <int kChannels, bool kDense>
+struct Pixels {
+  const ImageView<const float>& in;
+  const float* fill;
+  const ImageView<float>& out;
 
-void bilinear_row(const Warp& warp, const ImageView<const float>& in, const float* fill, std::int32_t y,
-                  const ImageView<float>& out) {
-  float* to = out.data + y * out.row_stride;
-  for (std::int32_t x = 0; x < static_cast<std::int32_t>(out.width); ++x, to += out.pixel_stride) {
-    const BilinearPlace place = bilinear_place(warp, in, x, y);
-    for (std::int64_t c = 0; c < in.channels; ++c) {
-      to[c * out.channel_stride] = place.inside ? bilinear_value(place, in.data + c * in.channel_stride) : fill[c];
+  std::int64_t in_step() const { return kDense ? 1 : in.channel_stride; }
+  std::int64_t out_step() const { return kDense ? 1 : out.channel_stride; }
+
+  void pick(const Places& places, std::int32_t count, float* to) const {
+    const auto width = static_cast<std::uint32_t>(in.width);
+    const auto height = static_cast<std::uint32_t>(in.height);
+    for (std::int32_t i = 0; i < count; ++i, to += out.pixel_stride) {
+      const std::int32_t x = places.x[i];
+      const std::int32_t y = places.y[i];
+      const bool inside = (static_cast<std::uint32_t>(x) < width) & (static_cast<std::uint32_t>(y) < height);
+      const float* from = inside ? in.data + y * in.row_stride + x * in.pixel_stride : fill;
+      const std::int64_t step = inside ? in_step() : 1;
+      for (int c = 0; c < kChannels; ++c) to[c * out_step()] = from[c * step];
     }
   }
-}
 
-void warp(const Warp& warp, const ImageView<const float>& in, const float* fill, const ImageView<float>& out) {
-  const auto width = static_cast<std::int32_t>(out.width);
-  for (std::int32_t y = 0; y < static_cast<std::int32_t>(out.height); ++y) {
-    if (warp.path == WarpPath::bilinear) {
-      bilinear_row(warp, in, fill, y, out);
-      continue;
+  void bilinear_row(const Warp& warp, std::int32_t y) const {
+    float* to = out.data + y * out.row_stride;
+    for (std::int32_t x = 0; x < static_cast<std::int32_t>(out.width); ++x, to += out.pixel_stride) {
+      const BilinearPlace place = bilinear_place(warp, in, x, y);
+      for (int c = 0; c < kChannels; ++c) {
+        to[c * out_step()] = place.inside ? bilinear_value(place, in.data + c * in_step()) : fill[c];
+      }
     }
+  }
+
+  void nearest_row(const Warp& warp, std::int32_t y) const {
+    const auto width = static_cast<std::int32_t>(out.width);
     for (std::int32_t x = 0; x < width; x += kPlaces) {
       const std::int32_t count = width - x < kPlaces ? width - x : kPlaces;
       Places places;
@@ -242,14 +250,37 @@ void warp(const Warp& warp, const ImageView<const float>& in, const float* fill,
       } else {
         find_serial(warp, in, x, y, count, places);
       }
-      pick(places, count, in, fill, out.data + y * out.row_stride + x * out.pixel_stride, out);
+      pick(places, count, out.data + y * out.row_stride + x * out.pixel_stride);
     }
+  }
+
+  void warp(const Warp& warp) const {
+    for (std::int32_t y = 0; y < static_cast<std::int32_t>(out.height); ++y) {
+      warp.path == WarpPath::bilinear ? bilinear_row(warp, y) : nearest_row(warp, y);
+    }
+  }
+};
+
+void warp(const Warp& warp, const ImageView<const float>& in, const float* fill, const ImageView<float>& out) {
+  if (in.channels == 1) return Pixels<1, true>{in, fill, out}.warp(warp);
+  if (in.channel_stride == 1 && out.channel_stride == 1) return Pixels<3, true>{in, fill, out}.warp(warp);
+  Pixels<3, false>{in, fill, out}.warp(warp);
+}
+
+void copy_rgb(const float* in, std::int64_t in_step, float* out, std::int64_t out_step, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i, in += in_step, out += out_step) {
+    const float r = in[0];
+    const float g = in[1];
+    const float b = in[2];
+    out[0] = r;
+    out[1] = g;
+    out[2] = b;
   }
 }
 
 }  // namespace
 
 extern const FloatLoops float_loops;
-const FloatLoops float_loops{map_values, sum_values, luma_sum, color, range, stretch, sharpen, warp};
+const FloatLoops float_loops{map_values, sum_values, luma_sum, color, range, stretch, sharpen, warp, copy_rgb};
 
 }  // namespace leaven::LEAVEN_ISA
