@@ -53,7 +53,8 @@ void copy_image(const In& in, const Out& out) {
 // Rows of pixels, or all of them as one row where nothing lies between.
 struct PixelRows {
   std::int64_t rows, pixels;
-  PixelRows(const In& in, const Out& out) : rows(in.height), pixels(in.width) {
+  template <class View>
+  PixelRows(const In& in, const View& out) : rows(in.height), pixels(in.width) {
     if (in.row_stride != in.width * in.pixel_stride || out.row_stride != in.width * out.pixel_stride) return;
     rows = 1;
     pixels *= in.height;
@@ -75,10 +76,11 @@ void apply_color(float factor, const In& in, const Out& out) {
 
 float mean_luma(const In& in) {
   const FloatLoops& loops = float_loops();
+  const PixelRows all(in, in);
   std::int64_t sum = 0;
-  for (std::int64_t y = 0; y < in.height; ++y) {
-    sum += in.channels == 1 ? loops.sum(in.data + y * in.row_stride, in.pixel_stride, in.width)
-                            : loops.luma_sum(rgb_row(in, y), in.width);
+  for (std::int64_t y = 0; y < all.rows; ++y) {
+    sum += in.channels == 1 ? loops.sum(in.data + y * in.row_stride, in.pixel_stride, all.pixels)
+                            : loops.luma_sum(rgb_row(in, y), all.pixels);
   }
   return luma_mean(sum, per_luma_unit(in.height, in.width));
 }

@@ -66,7 +66,7 @@ TEST_P(FloatOps, HoldForAllMemoryLayouts) {
 }
 
 TEST_P(FloatOps, PixelOperationsWorkInPlace) {
-  for (const ImageShape& shape : {ImageShape{3, 31, 33, 3}, ImageShape{2, 28, 28, 1}}) {
+  for (const ImageShape& shape : {ImageShape{3, 31, 33, 3}, ImageShape{2, 28, 28, 1}, ImageShape{1, 70, 71, 3}}) {
     for (const FloatCase& op : float_pixel_cases()) {
       if (!op.in_place) continue;
       for (const Memory memory : {Memory::nhwc, Memory::nchw, Memory::padded_odd}) {
