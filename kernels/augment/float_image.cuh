@@ -140,7 +140,7 @@ __device__ __forceinline__ void sharpen_column(const SharpColumn& column, std::i
   if (!sharp) return;
   float above = column.sum(first - 1);
   float same = column.sum(first);
-#pragma unroll 4
+#pragma unroll 2
   for (std::int64_t y = first; y < behind; ++y) {
     const float below = column.sum(y + 1);
     column.out[y * column.out_row] = sharpened(above, same, below, column.in[y * column.in_row], factor);

@@ -43,7 +43,7 @@ __device__ __forceinline__ void for_each_value(const FloatIn& in, const FloatOut
     const std::int64_t y = row - plane * in.height;
     const float* from = in.data + plane * in.channel_stride + y * in.row_stride;
     float* to = out.data + plane * out.channel_stride + y * out.row_stride;
-#pragma unroll 4
+#pragma unroll 2
     for (std::int64_t i = lane_id(); i < rows.count; i += 32) {
       to[i * rows.out_step] = body(from[i * rows.in_step]);
     }
