@@ -9,22 +9,22 @@
 namespace leaven {
 namespace {
 
-using View = ImageView<const std::uint8_t>;
+using View = AnyImages;
 
 constexpr std::int64_t kMostSide = std::int64_t{1} << 30;
 
 std::string text(const View& v) { return message("{}x{}x{}x{}", v.count, v.height, v.width, v.channels); }
 
 struct Range {
-  const std::uint8_t* first;
-  const std::uint8_t* last;
+  const std::byte* first;
+  const std::byte* last;
 };
 
 Range range_of(const View& v) {
-  Range range{v.data, v.data};
+  Range range{v.data, v.data + v.element_bytes - 1};
   const std::int64_t ends[] = {(v.count - 1) * v.image_stride, (v.height - 1) * v.row_stride,
                                (v.width - 1) * v.pixel_stride, (v.channels - 1) * v.channel_stride};
-  for (const std::int64_t end : ends) (end < 0 ? range.first : range.last) += end;
+  for (const std::int64_t end : ends) (end < 0 ? range.first : range.last) += end * v.element_bytes;
   return range;
 }
 
@@ -36,8 +36,8 @@ bool overlap(const View& in, const View& out) {
 }
 
 bool same_view(const View& a, const View& b) {
-  return a.data == b.data && a.image_stride == b.image_stride && a.row_stride == b.row_stride &&
-         a.pixel_stride == b.pixel_stride && a.channel_stride == b.channel_stride;
+  return a.data == b.data && a.element_bytes == b.element_bytes && a.image_stride == b.image_stride &&
+         a.row_stride == b.row_stride && a.pixel_stride == b.pixel_stride && a.channel_stride == b.channel_stride;
 }
 
 void check_two_images(const char* function, const View& in, const View& out) {

@@ -1,6 +1,8 @@
 #include <leaven/augment.hpp>
 #include "host/augment/checks.hpp"
 #include "host/augment/image_op.hpp"
+#include "host/augment/parameters.hpp"
+#include "host/augment/tall_image.hpp"
 #include "host/core/check.hpp"
 #include "kernels/augment/op_source.hpp"
 
@@ -9,23 +11,6 @@ namespace {
 
 using In = ImageView<const std::uint8_t>;
 using Out = ImageView<std::uint8_t>;
-
-bool rows_go_on(const In& view) { return view.image_stride == view.height * view.row_stride; }
-
-// All images below each other as one.
-template <class View>
-View merged(View view) {
-  view.height *= view.count;
-  view.image_stride *= view.count;
-  view.count = 1;
-  return view;
-}
-
-In rows(In view, std::int64_t begin, std::int64_t end) {
-  view.data += begin * view.row_stride;
-  view.height = end - begin;
-  return view;
-}
 
 // One operation for the whole batch that looks at single pixels: the batch is one tall image where memory allows.
 template <class Source>
@@ -38,10 +23,7 @@ void run_uniform(const char* function, const Source& source, const In& in, const
   const ImageOp op = source(0);
   const std::int64_t grain = 1 + 32768 / (in.width * in.channels);
   parallel_for(all_in.height, grain, [&](std::int64_t begin, std::int64_t end) {
-    Out part = all_out;
-    part.data += begin * part.row_stride;
-    part.height = end - begin;
-    apply_image_op(op, rows(all_in, begin, end), {}, part);
+    apply_image_op(op, rows(all_in, begin, end), {}, rows(all_out, begin, end));
   });
 }
 
@@ -53,7 +35,7 @@ void run_map(const char* function, const Source& source, const PerImage<T>& valu
 }
 
 void check_factor(const char* function, const PerImage<float>& factor, std::int64_t count) {
-  check_values(function, "factor", factor, count, [&](float value) { check_finite(function, "factor", value); });
+  check_finite_values(function, "factor", factor, count);
 }
 
 }  // namespace
@@ -101,25 +83,19 @@ void erase(In in, PerImage<RectPx> rectangle, Colour colour, Out out, Stream str
 
 void posterize(In in, PerImage<std::int32_t> bits, Out out, Stream stream) {
   check_pixel_operation("posterize", in, out);
-  check_values("posterize", "bits", bits, in.count, [](std::int32_t value) {
-    check(value >= 0 && value <= 8, "posterize: bits is {}, expected 0 to 8", value);
-  });
+  check_bits("posterize", bits, in.count);
   run_map("posterize", PosterizeSource{bits}, bits, in, out, stream);
 }
 
 void solarize(In in, PerImage<float> threshold, Out out, Stream stream) {
   check_pixel_operation("solarize", in, out);
-  check_values("solarize", "threshold", threshold, in.count,
-               [](float value) { check_finite("solarize", "threshold", value); });
+  check_finite_values("solarize", "threshold", threshold, in.count);
   run_map("solarize", FactorSource<ImageOpKind::solarize>{threshold}, threshold, in, out, stream);
 }
 
 void solarize_add(In in, PerImage<std::int32_t> addend, std::int32_t threshold, Out out, Stream stream) {
   check_pixel_operation("solarize_add", in, out);
-  check_values("solarize_add", "addend", addend, in.count, [](std::int32_t value) {
-    check(value >= 0 && value <= 255, "solarize_add: addend is {}, expected 0 to 255", value);
-  });
-  check(threshold >= 0 && threshold <= 256, "solarize_add: threshold is {}, expected 0 to 256", threshold);
+  check_addend("solarize_add", addend, threshold, in.count);
   run_map("solarize_add", SolarizeAddSource{addend, threshold}, addend, in, out, stream);
 }
 

@@ -45,7 +45,8 @@ __device__ __forceinline__ bool is_pixel_run(const View& v) {
 }
 
 // Both views hold the image's values without gaps and in the same order.
-__device__ __forceinline__ bool one_run(const InView& in, const OutView& out) {
+template <class In, class Out>
+__device__ __forceinline__ bool one_run(const In& in, const Out& out) {
   if (is_pixel_run(in)) return is_pixel_run(out);
   const bool same =
       in.row_stride == out.row_stride && in.pixel_stride == out.pixel_stride && in.channel_stride == out.channel_stride;

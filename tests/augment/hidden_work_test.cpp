@@ -115,6 +115,28 @@ TEST(ResizeCpu, ACallAllocatesNothing) {
   EXPECT_EQ(allocations.load(), before);
 }
 
+TEST(FloatOpsCpu, ACallAllocatesNothing) {
+  const ImageShape shape{64, 32, 32, 3};
+  const Stream cpu = Stream::cpu();
+  const std::vector<float> values(static_cast<std::size_t>(shape.size()), 99.5f);
+  std::vector<float> results(values.size());
+  const auto in = ImageView<const float>::nhwc(values.data(), shape);
+  const auto out = ImageView<float>::nhwc(results.data(), shape);
+  const auto calls = [&] {
+    brightness(in, 1.5f, out, cpu);
+    contrast(in, 1.5f, out, cpu);
+    autocontrast(in, out, cpu);
+    sharpness(in, 1.5f, out, cpu);
+    flip(in, FlipAxis::both, out, cpu);
+    rotate(in, 10.0, {}, out, cpu);
+    rotate(in, 10.0, {.interpolation = Interpolation::bilinear}, out, cpu);
+  };
+  calls();
+  const long before = allocations.load();
+  calls();
+  EXPECT_EQ(allocations.load(), before);
+}
+
 const AugmenterOptions kSameAsSingleCalls{
     .policy = kPolicy, .mix = CutMixOptions{}, .normalise = kImageNet, .output_layout = Layout::nchw};
 

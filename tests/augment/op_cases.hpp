@@ -55,6 +55,14 @@ void add_cases(std::vector<OpCase>& cases, const std::string& name, const std::v
   cases.push_back(each);
 }
 
+// A function of the library: its name alone stands for those on f32 images too.
+template <class T, class Reference>
+void add_cases(std::vector<OpCase>& cases, const std::string& name, const std::vector<T>& values, bool in_place,
+               void (*function)(In, PerImage<T>, Out, Stream), Reference reference) {
+  const auto call = [=](In in, PerImage<T> value, Out out, Stream s) { function(in, value, out, s); };
+  add_cases(cases, name, values, in_place, call, reference);
+}
+
 inline reference::Sampling sampling_of(const WarpOptions& o) {
   return static_cast<reference::Sampling>(static_cast<int>(o.interpolation));
 }
