@@ -4,6 +4,7 @@
 
 #include "host/augment/float_loops.hpp"
 #include "host/augment/tall_image.hpp"
+#include "kernels/augment/sampler.hpp"
 
 namespace leaven {
 namespace {
@@ -179,10 +180,28 @@ void apply_shift(std::int64_t dx, std::int64_t dy, const In& in, const float* fi
   copy_image(columns(rows(in, top + dy, bottom + dy), left + dx, right + dx), columns(middle, left, right));
 }
 
+void sample_image(const Warp& warp, const In& in, const float* fill, const Out& out) {
+  for (std::int32_t y = 0; y < out.height; ++y) {
+    for (std::int32_t x = 0; x < out.width; ++x) {
+      const Sample sample =
+          Sample::at(warp, x, y, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width));
+      float* to = out.data + y * out.row_stride + x * out.pixel_stride;
+      for (std::int64_t c = 0; c < in.channels; ++c) {
+        const float* plane = in.data + c * in.channel_stride;
+        const auto value = [&](std::int64_t i, std::int64_t j) -> double {
+          return plane[j * in.row_stride + i * in.pixel_stride];
+        };
+        to[c * out.channel_stride] = sample.outside ? fill[c] : sample_to_f32(sample.of(value), warp.interpolation);
+      }
+    }
+  }
+}
+
 void apply_warp(const Warp& warp, const In& in, const Colour& colour, const Out& out) {
   const float fill[3] = {static_cast<float>(colour.red), static_cast<float>(colour.green),
                          static_cast<float>(colour.blue)};
   if (warp.path == WarpPath::outside) return fill_image(fill, out);
+  if (warp.path == WarpPath::sampled) return sample_image(warp, in, fill, out);
   if (warp.path == WarpPath::shift) return apply_shift(warp.dx, warp.dy, in, fill, out);
   float_loops().warp(warp, in, fill, out);
 }
@@ -202,7 +221,9 @@ void apply_float_op(const ImageOp& op, In in, const WarpOptions& options, Out ou
     case ImageOpKind::flip_both: return copy_image(mirrored(upside_down(in)), out);
     case ImageOpKind::rotate_90: return copy_image(transposed(mirrored(in)), out);
     case ImageOpKind::rotate_270: return copy_image(transposed(upside_down(in)), out);
-    case ImageOpKind::affine: return apply_warp(float_warp(op, options, out.height, out.width), in, options.fill, out);
+    case ImageOpKind::affine:
+      return apply_warp(make_warp(op, options.interpolation, options.border, out.height, out.width), in, options.fill,
+                        out);
     default: return apply_map(float_map(op, 0), in, out);
   }
 }

@@ -32,12 +32,6 @@ void run_map(const char* function, const Source& source, const PerImage<T>& valu
   run_float_ops(function, source, in, {}, out, stream);
 }
 
-void check_float_options(const char* function, const WarpOptions& options) {
-  check(options.interpolation == Interpolation::nearest || options.interpolation == Interpolation::bilinear,
-        "{}: options.interpolation is {}, expected nearest (0) or bilinear (1)", function,
-        static_cast<std::int32_t>(options.interpolation));
-}
-
 void run_crop(const char* function, const In& in, std::int64_t padding, Colour fill, const PerImage<OffsetPx>& offset,
               const Out& out, Stream stream) {
   const CropSource source = checked_crop(function, in.shape(), padding, offset, out.shape());
@@ -128,28 +122,28 @@ void pad_crop(In in, std::int32_t padding, Colour fill, PerImage<OffsetPx> offse
 
 void affine_warp(In in, PerImage<AffineMatrix> matrix, const WarpOptions& options, Out out, Stream stream) {
   check_geometry("affine_warp", in, out);
-  check_float_options("affine_warp", options);
+  check_options("affine_warp", options);
   check_matrix("affine_warp", matrix, in.count);
   run_float_ops("affine_warp", AffineSource{matrix}, in, options, out, stream);
 }
 
 void rotate(In in, PerImage<double> angle_deg, const WarpOptions& options, Out out, Stream stream) {
   check_move("rotate", in, out);
-  check_float_options("rotate", options);
+  check_options("rotate", options);
   check_angle("rotate", angle_deg, in.count);
   run_float_ops("rotate", RotateSource{angle_deg, in.height, in.width}, in, options, out, stream);
 }
 
 void shear(In in, PerImage<Shear> shear, const WarpOptions& options, Out out, Stream stream) {
   check_geometry("shear", in, out);
-  check_float_options("shear", options);
+  check_options("shear", options);
   check_shear("shear", shear, in.count);
   run_float_ops("shear", ShearSource{shear}, in, options, out, stream);
 }
 
 void translate(In in, PerImage<TranslationPx> offset, const WarpOptions& options, Out out, Stream stream) {
   check_geometry("translate", in, out);
-  check_float_options("translate", options);
+  check_options("translate", options);
   check_translation("translate", offset, in.count);
   run_float_ops("translate", TranslateSource{offset}, in, options, out, stream);
 }

@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(kMostThreads, 4)
     state.op = source(image);
     if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
       if (state.op.kind == ImageOpKind::affine) {
-        state.warp = float_warp(state.op, job.options, job.out.height, job.out.width);
+        state.warp = make_warp(state.op, job.options.interpolation, job.options.border, job.out.height, job.out.width);
       }
     }
   }

@@ -138,11 +138,6 @@ LEAVEN_HD float sharpened(float above, float same, float below, float v, float f
   return blended(sum * (1.0f / 13), v, factor);
 }
 
-// The warp of an affine operation; options.interpolation is nearest or bilinear. height and width: of the output.
-LEAVEN_HD Warp float_warp(const ImageOp& op, const WarpOptions& options, std::int64_t height, std::int64_t width) {
-  return make_warp(op, options.interpolation == Interpolation::bilinear, height, width);
-}
-
 // Where a bilinear warp's pixel comes from: four pixels, `right` and `below` the distances between them in values.
 struct BilinearPlace {
   std::int64_t first, right, below;

@@ -86,6 +86,22 @@ __device__ void bilinear_float_pixels(const Warp& warp, const FloatIn& in, const
 }
 
 template <int kChannels>
+__device__ void sampled_float_pixels(const Warp& warp, const FloatIn& in, const FloatOut& out, const FloatFill& fill,
+                                     Part part, FloatStage& stages) {
+  const auto width = static_cast<std::int32_t>(in.width);
+  const auto height = static_cast<std::int32_t>(in.height);
+  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, float* pixel) {
+    const Sample sample = Sample::at(warp, x, y, height, width);
+#pragma unroll 1
+    for (int c = 0; c < kChannels; ++c) {
+      const float* plane = in.data + c * in.channel_stride;
+      const auto value = [&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; };
+      pixel[c] = sample.outside ? fill.of_channel[c] : sample_to_f32(sample.of(value), warp.interpolation);
+    }
+  });
+}
+
+template <int kChannels>
 __device__ void warp_float_image(const Warp& warp, const FloatIn& in, const FloatOut& out, const FloatFill& fill,
                                  Part part, FloatStage& stages) {
   const auto width = static_cast<std::int32_t>(in.width);
@@ -98,6 +114,7 @@ __device__ void warp_float_image(const Warp& warp, const FloatIn& in, const Floa
                                           part, stages);
     case WarpPath::serial:
       return pick_float_pixels<kChannels>(SerialMap{&warp, width, height}, in, out, fill, part, stages);
+    case WarpPath::sampled: return sampled_float_pixels<kChannels>(warp, in, out, fill, part, stages);
     case WarpPath::bilinear: return bilinear_float_pixels<kChannels>(warp, in, out, fill, part, stages);
     default: return pick_float_pixels<kChannels>(OutsideMap{}, in, out, fill, part, stages);
   }

@@ -111,4 +111,10 @@ LEAVEN_HD std::int32_t sample_to_u8(double v) {
   return v <= 0.0 ? 0 : (v >= 255.0 ? 255 : static_cast<std::int32_t>(v));
 }
 
+// NaN stays.
+LEAVEN_HD float sample_to_f32(double v, Interpolation interpolation) {
+  if (interpolation == Interpolation::bicubic) v = v < 0.0 ? 0.0 : (v > 255.0 ? 255.0 : v);
+  return static_cast<float>(v);
+}
+
 }  // namespace leaven

@@ -190,16 +190,12 @@ TEST_P(FloatContract, ValuesMustBeInRange) {
   refuse("affine_warp: an element of matrix is nan", [](FloatIn i, FloatOut o, Stream s) {
     affine_warp(i, AffineMatrix{{1, 0, 0, 0, kNan, 0}}, {}, o, s);
   });
-  for (const Interpolation interpolation : {Interpolation::bicubic, static_cast<Interpolation>(7)}) {
-    const std::string got = std::to_string(static_cast<int>(interpolation));
-    const WarpOptions options{.interpolation = interpolation};
-    const std::string text = ": options.interpolation is " + got + ", expected nearest (0) or bilinear (1)";
-    refuse("rotate" + text, [=](FloatIn i, FloatOut o, Stream s) { rotate(i, 1.0, options, o, s); });
-    refuse("shear" + text, [=](FloatIn i, FloatOut o, Stream s) { shear(i, Shear{}, options, o, s); });
-    refuse("translate" + text, [=](FloatIn i, FloatOut o, Stream s) { translate(i, TranslationPx{}, options, o, s); });
-    refuse("affine_warp" + text,
-           [=](FloatIn i, FloatOut o, Stream s) { affine_warp(i, AffineMatrix{}, options, o, s); });
-  }
+  const WarpOptions options{.interpolation = static_cast<Interpolation>(7)};
+  const std::string text = ": options.interpolation is 7, expected nearest (0), bilinear (1) or bicubic (2)";
+  refuse("rotate" + text, [=](FloatIn i, FloatOut o, Stream s) { rotate(i, 1.0, options, o, s); });
+  refuse("shear" + text, [=](FloatIn i, FloatOut o, Stream s) { shear(i, Shear{}, options, o, s); });
+  refuse("translate" + text, [=](FloatIn i, FloatOut o, Stream s) { translate(i, TranslationPx{}, options, o, s); });
+  refuse("affine_warp" + text, [=](FloatIn i, FloatOut o, Stream s) { affine_warp(i, AffineMatrix{}, options, o, s); });
 }
 
 #if LEAVEN_WITH_CUDA

@@ -149,7 +149,11 @@ inline FloatImage rotate(const FloatImage& in, double angle_deg, Sampling sampli
   const bool square = in.height == in.width;
   const bool turn = angle == 0 || angle == 180 || (square && (angle == 90 || angle == 270));
   if (sampling == Sampling::nearest || turn || !std::isfinite(angle)) {
-    return moved(in, fill, [&](const Image& i) { return reference::rotate(i, angle_deg, Sampling::nearest, {}); });
+    return moved(in, fill, [&](const Image& i) {
+      return reference::rotate(i, angle_deg, [&](const Matrix& m) {
+        return reference::warp(i, m, Sampling::nearest, {}, i.height, i.width);
+      });
+    });
   }
   const double rad = -(angle * (std::numbers::pi / 180.0));
   const double cosine = fifteen_decimals(std::cos(rad));

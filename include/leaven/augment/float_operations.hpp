@@ -58,7 +58,7 @@ void invert(ImageView<const float> in, ImageView<float> out, Stream stream);
 // -------------------------------------------------------------------------------------------------------- geometry
 // As in operations.hpp, odd values in device memory too. Nearest takes the same pixel as for 8-bit images and does not
 // touch its value. Bilinear interpolates in double between the same four pixels and rounds to float32; a NaN reaches
-// every pixel that has it among its four. Bicubic is refused.
+// every pixel that has it among its four. Bicubic results are clamped to 0..255.
 
 void flip(ImageView<const float> in, PerImage<FlipAxis> axis, ImageView<float> out, Stream stream);
 
