@@ -23,12 +23,20 @@ AffineMatrix matrix(const In& in) {
 }
 
 constexpr WarpOptions kBilinear{.interpolation = Interpolation::bilinear};
+constexpr WarpOptions kBicubic{.interpolation = Interpolation::bicubic};
+constexpr WarpOptions kReflect{.interpolation = Interpolation::bilinear, .border = Border::reflect};
+constexpr PerspectiveMatrix kPerspective{{0.9, 0.1, 1.0, -0.05, 1.1, -2.0, 0.001, -0.0005}};
 
 const std::vector<std::pair<std::string, Operation>> kOperations = {
     {"brightness", [](In in, Out out, Stream s) { brightness(in, 1.5f, out, s); }},
     {"brightness_offset", [](In in, Out out, Stream s) { brightness_offset(in, 40, out, s); }},
     {"contrast", [](In in, Out out, Stream s) { contrast(in, 1.5f, out, s); }},
     {"color", [](In in, Out out, Stream s) { color(in, 1.5f, out, s); }},
+    {"hue", [](In in, Out out, Stream s) { hue(in, 0.1f, out, s); }},
+    {"erase",
+     [](In in, Out out, Stream s) {
+       erase(in, RectPx{4, 4, 12, 12}, 0, out, s);
+     }},
     {"posterize", [](In in, Out out, Stream s) { posterize(in, 4, out, s); }},
     {"solarize", [](In in, Out out, Stream s) { solarize(in, 128.0f, out, s); }},
     {"solarize_add", [](In in, Out out, Stream s) { solarize_add(in, 110, 128, out, s); }},
@@ -55,6 +63,10 @@ const std::vector<std::pair<std::string, Operation>> kOperations = {
     {"rotate_90", [](In in, Out out, Stream s) { rotate(in, 90.0, {}, out, s); }},
     {"affine_nearest", [](In in, Out out, Stream s) { affine_warp(in, matrix(in), {}, out, s); }},
     {"affine_bilinear", [](In in, Out out, Stream s) { affine_warp(in, matrix(in), kBilinear, out, s); }},
+    {"affine_bicubic", [](In in, Out out, Stream s) { affine_warp(in, matrix(in), kBicubic, out, s); }},
+    {"affine_reflect", [](In in, Out out, Stream s) { affine_warp(in, matrix(in), kReflect, out, s); }},
+    {"perspective_nearest", [](In in, Out out, Stream s) { perspective_warp(in, kPerspective, {}, out, s); }},
+    {"perspective_bilinear", [](In in, Out out, Stream s) { perspective_warp(in, kPerspective, kBilinear, out, s); }},
 };
 
 void run(benchmark::State& state, const Operation& operation, const ImageShape& shape, Backend backend) {

@@ -52,29 +52,37 @@ struct Data {
   Buffer<std::byte> workspace;
 };
 
-AugmenterOptions pipeline(bool mixes) {
-  AugmenterOptions options{.pad_crop = RandomPadCrop{.padding = 4},
-                           .flip_probability = 0.5f,
-                           .policy = RandAugmentOptions{.num_ops = 2, .magnitude = 9},
-                           .normalise = kImageNet,
-                           .output_layout = Layout::nchw};
-  if (mixes) options.mix = CutMixOptions{};
-  return options;
+AugmenterOptions pipeline() {
+  return {.pad_crop = RandomPadCrop{.padding = 4},
+          .flip_probability = 0.5f,
+          .policy = RandAugmentOptions{.num_ops = 2, .magnitude = 9},
+          .normalise = kImageNet,
+          .output_layout = Layout::nchw};
 }
 
 using Step = std::function<std::function<void()>(Data&)>;
 
-Step whole_pipeline(bool mixes) {
-  return [mixes](Data& d) {
-    const Augmenter augment(pipeline(mixes), d.shape);
+Step whole_pipeline(const std::function<void(AugmenterOptions&)>& change) {
+  return [change](Data& d) {
+    AugmenterOptions options = pipeline();
+    change(options);
+    const Augmenter augment(options, d.shape);
     auto batch = std::make_shared<Augmenter::Batch>(augment.make_batch(d.shape.count, d.stream));
     return [augment, batch, &d] { augment(d.in(), d.ids.cspan(), d.labels.cspan(), kKey, *batch, d.stream); };
   };
 }
 
 const std::vector<std::pair<std::string, Step>> kSteps = {
-    {"pipeline", whole_pipeline(false)},
-    {"pipeline_cutmix", whole_pipeline(true)},
+    {"pipeline", whole_pipeline([](AugmenterOptions&) {})},
+    {"pipeline_bf16", whole_pipeline([](AugmenterOptions& o) { o.output_type = FloatType::bf16; })},
+    {"pipeline_cutmix", whole_pipeline([](AugmenterOptions& o) { o.mix = CutMixOptions{}; })},
+    {"pipeline_mixup", whole_pipeline([](AugmenterOptions& o) { o.mix = MixUpOptions{}; })},
+    {"pipeline_erase", whole_pipeline([](AugmenterOptions& o) { o.random_erase = RandomEraseOptions{}; })},
+    {"pipeline_jitter", whole_pipeline([](AugmenterOptions& o) {
+       o.policy = ColourJitterOptions{.brightness = 0.4f, .contrast = 0.4f, .saturation = 0.4f, .hue = 0.1f};
+     })},
+    {"pipeline_timm", whole_pipeline([](AugmenterOptions& o) { o.policy = timm_policy("rand-m9-mstd0.5-inc1"); })},
+    {"pipeline_augmix", whole_pipeline([](AugmenterOptions& o) { o.policy = AugMixOptions{}; })},
     {"randaugment",
      [](Data& d) {
        return [&d] { rand_augment(d.in(), d.ids.cspan(), {}, kKey, d.out(), d.workspace.span(), d.stream); };
@@ -84,6 +92,13 @@ const std::vector<std::pair<std::string, Step>> kSteps = {
        return [&d] {
          cutmix(d.in(), d.ids.cspan(), d.labels.cspan(), {}, kKey, d.out(),
                 {.a = d.label_a.span(), .b = d.label_b.span(), .weight_a = d.weight_a.span()}, d.stream);
+       };
+     }},
+    {"mixup",
+     [](Data& d) {
+       return [&d] {
+         mixup(d.in(), d.ids.cspan(), d.labels.cspan(), {}, kKey, d.out(),
+               {.a = d.label_a.span(), .b = d.label_b.span(), .weight_a = d.weight_a.span()}, d.stream);
        };
      }},
     {"normalise",
