@@ -35,6 +35,10 @@ void check_normalisation(const char* function, const Normalisation& normalisatio
           c, normalisation.mean[i]);
     check(std::isfinite(normalisation.std[i]) && normalisation.std[i] > 0,
           "{}: normalisation.std[{}] is {}, expected a finite value above 0", function, c, normalisation.std[i]);
+    const ScaleShift p = scale_shift(normalisation);
+    check(std::isfinite(p.scale[i] * 255) && std::isfinite(p.shift[i]),
+          "{}: normalisation of channel {} (mean {}, std {}) leaves the range of float", function, c,
+          normalisation.mean[i], normalisation.std[i]);
   }
 }
 

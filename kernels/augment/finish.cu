@@ -53,9 +53,7 @@ __global__ void __launch_bounds__(256)
       const int first = kChannels == 1 ? plane : static_cast<int>(group % kChannels);  // 4 = 1 modulo 3
       const int second = kChannels == 1 ? plane : (first == 2 ? 0 : first + 1);
       const int third = kChannels == 1 ? plane : 3 - first - second;
-      out[image * static_cast<std::int64_t>(groups) + group] = {
-          finish.value(byte_of(words[k], 0), first), finish.value(byte_of(words[k], 1), second),
-          finish.value(byte_of(words[k], 2), third), finish.value(byte_of(words[k], 3), first)};
+      out[image * static_cast<std::int64_t>(groups) + group] = finish.four(words[k], first, second, third, first);
     }
   }
 }
@@ -95,10 +93,12 @@ __global__ void __launch_bounds__(256)
       if (group >= groups) continue;
 #pragma unroll
       for (int c = 0; c < 3; ++c) {
-        Four<T> v;
+        std::uint32_t word = 0;  // the channel's bytes of four pixels
 #pragma unroll
-        for (int i = 0; i < 4; ++i) v.value[i] = finish.value(byte_of(mine[(3 * i + c) / 4], (3 * i + c) % 4), c);
-        out[(image * 3 + c) * static_cast<std::int64_t>(groups) + group] = v;
+        for (int i = 0; i < 4; ++i) {
+          word |= static_cast<std::uint32_t>(byte_of(mine[(3 * i + c) / 4], (3 * i + c) % 4)) << (8 * i);
+        }
+        out[(image * 3 + c) * static_cast<std::int64_t>(groups) + group] = finish.four(word, c, c, c, c);
       }
     }
   }

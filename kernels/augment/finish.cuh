@@ -27,6 +27,27 @@ struct Keep {
   __device__ std::uint8_t value(std::uint8_t v, int) const { return v; }
 };
 
+__device__ inline std::uint8_t byte_of(std::uint32_t word, int i) { return static_cast<std::uint8_t>(word >> (8 * i)); }
+
+// What a thread writes at once.
+template <class T>
+struct alignas(4 * sizeof(T)) Four {
+  T value[4];
+};
+
+// Two numbers (no NaN: the host has seen to it) as 16 bits each, rounded to nearest even, the first in the lower half.
+__device__ __forceinline__ std::uint32_t bf16_pair(float low, float high) {
+  const std::uint32_t a = __float_as_uint(low);
+  const std::uint32_t b = __float_as_uint(high);
+  return __byte_perm(a + 0x7FFF + (a >> 16 & 1), b + 0x7FFF + (b >> 16 & 1), 0x7632);
+}
+__device__ __forceinline__ std::uint32_t f16_pair(float low, float high) {
+  std::uint16_t a, b;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(a) : "f"(low));
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(b) : "f"(high));
+  return a | static_cast<std::uint32_t>(b) << 16;
+}
+
 // T is float or 16 bits of `type`.
 template <class T>
 struct Normalise {
@@ -34,17 +55,26 @@ struct Normalise {
   ScaleShift p;
   FloatType type;
   // (An index into the kernel's parameters would put them into local memory.)
-  __device__ T value(std::uint8_t v, int channel) const {
-    const float normalised = normalise_value(v, channel == 0 ? p.scale[0] : (channel == 1 ? p.scale[1] : p.scale[2]),
-                                             channel == 0 ? p.shift[0] : (channel == 1 ? p.shift[1] : p.shift[2]));
-    return output_value<T>(normalised, type);
+  __device__ float number(std::uint8_t v, int channel) const {
+    return normalise_value(v, channel == 0 ? p.scale[0] : (channel == 1 ? p.scale[1] : p.scale[2]),
+                           channel == 0 ? p.shift[0] : (channel == 1 ? p.shift[1] : p.shift[2]));
   }
-};
-
-// What a thread writes at once.
-template <class T>
-struct alignas(4 * sizeof(T)) Four {
-  T value[4];
+  __device__ T value(std::uint8_t v, int channel) const { return output_value<T>(number(v, channel), type); }
+  // The bytes of a word, which are of channels a, b, c, d.
+  __device__ Four<T> four(std::uint32_t word, int a, int b, int c, int d) const {
+    const float n[4] = {number(byte_of(word, 0), a), number(byte_of(word, 1), b), number(byte_of(word, 2), c),
+                        number(byte_of(word, 3), d)};
+    if constexpr (sizeof(T) == 4) {
+      return {n[0], n[1], n[2], n[3]};
+    } else {
+      const bool bf16 = type == FloatType::bf16;
+      const std::uint32_t pairs[2] = {bf16 ? bf16_pair(n[0], n[1]) : f16_pair(n[0], n[1]),
+                                      bf16 ? bf16_pair(n[2], n[3]) : f16_pair(n[2], n[3])};
+      Four<T> all;
+      memcpy(&all, pairs, sizeof all);
+      return all;
+    }
+  }
 };
 
 constexpr int kUnroll = 4;  // groups (what one thread moves at once) per thread, all loaded before the first is stored
@@ -160,7 +190,5 @@ __device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index
 inline bool is_aligned(const void* data, std::uintptr_t bytes) {
   return reinterpret_cast<std::uintptr_t>(data) % bytes == 0;
 }
-
-__device__ inline std::uint8_t byte_of(std::uint32_t word, int i) { return static_cast<std::uint8_t>(word >> (8 * i)); }
 
 }  // namespace leaven::cuda

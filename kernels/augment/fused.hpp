@@ -23,7 +23,7 @@ inline constexpr int kMostFusedLayers = 4;
 inline constexpr int kMostSteps = 2 + kMostFusedLayers;  // the crop with its flip, the policy's layers, erasing
 
 struct PlannedStep {
-  enum class Kind : std::int32_t { copy, pick, erase, map, color, hue, table };
+  enum class Kind : std::int32_t { copy, pick, erase, map, color, hue, table };  // see moves_pixels, changes_values
   Kind kind = Kind::copy;
   // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
   // bits, and `fill` (a pixel word) where that lies outside. erase: `fill` from column a[0] and row a[1] up to before
@@ -34,18 +34,22 @@ struct PlannedStep {
   std::int32_t table = 0;  // table: which of the image's
 };
 
+LEAVEN_HD bool moves_pixels(PlannedStep::Kind kind) {
+  return kind == PlannedStep::Kind::pick || kind == PlannedStep::Kind::erase;
+}
+LEAVEN_HD bool changes_values(PlannedStep::Kind kind) { return kind >= PlannedStep::Kind::map; }
+
 // Of the policy's layers, where they are tables: per channel.
 struct StepTables {
   std::uint8_t values[kMostFusedLayers][3][256];
 };
 
 struct ImagePlan {
-  PlannedStep steps[kMostSteps];
-  std::int32_t first = 0;   // steps before it are done
-  std::int32_t count = 0;   // of steps
-  std::int32_t tables = 0;  // of tables
-  float weight = 1;         // of the own values in a mean with the partner's; 1: no mean is taken
-  std::int64_t source = 0;  // the image of the data; -1: the kept one
+  PlannedStep steps[kMostSteps];  // behind `count`: copies
+  std::int32_t count = 0;         // of steps
+  std::int32_t tables = 0;        // of tables
+  float weight = 1;               // of the own values in a mean with the partner's; 1: no mean is taken
+  std::int64_t source = 0;        // the image of the data; -1: the kept one
   std::int64_t partner = 0;
   BoxPx box{};  // of the partner's pixels
 };

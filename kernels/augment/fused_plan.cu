@@ -30,7 +30,8 @@ __device__ void add_op(Planner& planner, const ImageOp& op, const InView& in, st
 
 __device__ void start_plan(const FusedJob& job, std::int64_t image, const InView& in, Planner& planner) {
   ImagePlan& plan = planner.plan;
-  plan.first = plan.count = plan.tables = 0;
+  plan.count = plan.tables = 0;
+  for (PlannedStep& step : plan.steps) step.kind = PlannedStep::Kind::copy;
   plan.source = source_image(job.pad_flip, image);
   add_step(planner, {},
            plan_pad_flip(draw_pad_flip(job.pad_flip, image), job.pad_flip.padding, static_cast<std::int32_t>(in.width),
@@ -66,7 +67,7 @@ __device__ __forceinline__ void for_each_pixel(const PlanView& view, std::int32_
       p.x[i] = x[i] = static_cast<std::int32_t>(at.x);
       p.y[i] = y[i] = static_cast<std::int32_t>(at.y);
     }
-    evaluate<kChannels>(view, end, wanted, p);
+    evaluate<kChannels, false>(view, end, wanted, p);
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
       if ((wanted >> i & 1) != 0) body(x[i], y[i], p.value[i]);
@@ -79,7 +80,7 @@ __device__ __forceinline__ void keep_pixel(const OutView& to, std::int32_t x, st
   store_pixel<kChannels>(to.data + pixel_offset(to, x, y), 1, pixel);
 }
 
-// Step `index` is sharpness: its result becomes the source, and the steps so far are done.
+// Step `index` is sharpness: its result becomes the source, and it and the steps before it leave the plan.
 template <int kChannels>
 __device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner& planner, OutView before,
                                OutView after, std::int64_t image) {
@@ -101,7 +102,13 @@ __device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner
   }
   if (threadIdx.x == 0) {
     planner.plan.source = -1;
-    planner.plan.first = index + 1;
+    const std::int32_t count = planner.plan.count;
+    for (std::int32_t s = 0; s < count; ++s) {
+      const std::int32_t from_step = index + 1 + s;
+      planner.plan.steps[s] = from_step < count ? planner.plan.steps[from_step] : PlannedStep{};
+      if (from_step < count) planner.ops[s] = planner.ops[from_step];
+    }
+    planner.plan.count = count - (index + 1);
   }
   __syncthreads();
 }
@@ -145,17 +152,19 @@ __device__ void find_tables(const PlanView& view, std::int32_t index, Planner& p
 }
 
 // What step `index` needs to know of all pixels, or of a pixel's neighbours.
+// Returns the next step to look at.
 template <int kChannels>
-__device__ void complete_step(const InView& in, OutView before, OutView after, std::int64_t image, std::int32_t index,
-                              Planner& planner) {
+__device__ std::int32_t complete_step(const InView& in, OutView before, OutView after, std::int64_t image,
+                                      std::int32_t index, Planner& planner) {
   const PlanView view{planner.plan, planner.tables, source_of(planner.plan, in, readable(after), image)};
   switch (planner.ops[index].kind) {
-    case ImageOpKind::contrast: return find_mean<kChannels>(view, index, planner);
+    case ImageOpKind::contrast: find_mean<kChannels>(view, index, planner); break;
     case ImageOpKind::autocontrast:
-    case ImageOpKind::equalize: return find_tables<kChannels>(view, index, planner);
-    case ImageOpKind::sharpness: return sharpen_source<kChannels>(view, index, planner, before, after, image);
-    default: return;
+    case ImageOpKind::equalize: find_tables<kChannels>(view, index, planner); break;
+    case ImageOpKind::sharpness: sharpen_source<kChannels>(view, index, planner, before, after, image); return 0;
+    default: break;
   }
+  return index + 1;
 }
 
 // What: draws what happens to each image, with the means and tables that operations need, and writes the labels.
@@ -170,8 +179,9 @@ __global__ void __launch_bounds__(kMostPlanThreads)
     __syncthreads();  // nobody still copies the plan of the image before
     if (threadIdx.x == 0) start_plan(job, image, in, planner);
     __syncthreads();
-    const std::int32_t count = planner.plan.count;
-    for (std::int32_t s = 0; s < count; ++s) complete_step<kChannels>(in, before, after, image, s, planner);
+    for (std::int32_t s = 0; s < planner.plan.count;) {
+      s = complete_step<kChannels>(in, before, after, image, s, planner);
+    }
     copy_words(planner.plan, plans[image]);
     if (planner.plan.tables > 0) copy_words(planner.tables, tables[image]);
   }

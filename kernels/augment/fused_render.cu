@@ -30,7 +30,7 @@ struct Finisher {
 #pragma unroll
       for (int c = 0; c < kChannels; ++c) {
         const std::uint32_t word = words[c * (kWarpPixels / 4) + lane_id()];
-        reinterpret_cast<Four<T>*>(out.data + c * plane + first)[lane_id()] = four(word, c, c, c);
+        reinterpret_cast<Four<T>*>(out.data + c * plane + first)[lane_id()] = normalise.four(word, c, c, c, c);
       }
     } else {
 #pragma unroll
@@ -39,15 +39,9 @@ struct Finisher {
         if (4 * w >= kChannels * count) break;
         const int c = static_cast<int>(w % 3);  // 4 = 1 modulo 3
         reinterpret_cast<Four<T>*>(out.data + kChannels * static_cast<std::int64_t>(first))[w] =
-            four(words[w], c, c == 2 ? 0 : c + 1, c == 0 ? 2 : c - 1);
+            normalise.four(words[w], c, c == 2 ? 0 : c + 1, c == 0 ? 2 : c - 1, c);
       }
     }
-  }
-
-  // A word's values are of channels a, b, c, a.
-  __device__ Four<T> four(std::uint32_t word, int a, int b, int c) const {
-    return {normalise.value(byte_of(word, 0), a), normalise.value(byte_of(word, 1), b),
-            normalise.value(byte_of(word, 2), c), normalise.value(byte_of(word, 3), a)};
   }
 
   __device__ void flush_values(const std::uint8_t* stage, std::uint32_t first, std::uint32_t count,
@@ -91,7 +85,7 @@ __device__ __forceinline__ void augment_pixels(const BothPlans& both, const InVi
                                                std::uint32_t wanted, Pixels& p) {
   const ImagePlan& plan = both.plans[0];
   if constexpr (!kMixes) {
-    return evaluate<kChannels>({plan, both.tables[0], own}, plan.count, wanted, p);
+    return evaluate<kChannels, true>({plan, both.tables[0], own}, plan.count, wanted, p);
   } else {
     const bool mean = plan.weight != 1.0f;
     std::uint32_t inside = 0;
@@ -100,9 +94,9 @@ __device__ __forceinline__ void augment_pixels(const BothPlans& both, const InVi
     const std::uint32_t owns = wanted & ~inside;
     const std::uint32_t others = mean ? wanted : wanted & inside;
     Pixels other = p;
-    if (__any_sync(~0u, owns != 0)) evaluate<kChannels>({plan, both.tables[0], own}, plan.count, owns, p);
+    if (__any_sync(~0u, owns != 0)) evaluate<kChannels, true>({plan, both.tables[0], own}, plan.count, owns, p);
     if (!__any_sync(~0u, others != 0)) return;
-    evaluate<kChannels>({both.plans[1], both.tables[1], partners}, both.plans[1].count, others, other);
+    evaluate<kChannels, true>({both.plans[1], both.tables[1], partners}, both.plans[1].count, others, other);
 #pragma unroll
     for (int i = 0; i < kAtOnce; ++i) {
       if (mean) {

@@ -33,6 +33,25 @@ TEST(AugmenterCpu, ACallAllocatesNothing) {
   EXPECT_GT(allocations.load(), 0);
 }
 
+TEST(AugmenterCpu, MasksAndGeometryAllocateNothing) {
+  const Samples samples = make_samples({64, 28, 28, 1}, 0, 16);
+  const Augmenter augment(
+      {.pad_crop = RandomPadCrop{}, .flip_probability = 0.5f, .policy = kPolicy, .mix = CutMixOptions{}},
+      samples.shape);
+  std::vector<std::byte> workspace(static_cast<std::size_t>(augment.masks_workspace_bytes(samples.shape)));
+  std::vector<std::uint8_t> out(samples.images.size());
+  std::vector<AffineMatrix> maps(64);
+  const auto call = [&] {
+    augment.masks(In::nhwc(samples.images.data(), samples.shape), samples.ids, {}, 255,
+                  ImageView<std::uint8_t>::nhwc(out.data(), samples.shape), workspace, Stream::cpu());
+    augment.geometry(samples.ids, {}, maps, Stream::cpu());
+  };
+  call();
+  const long before = allocations.load();
+  call();
+  EXPECT_EQ(allocations.load(), before);
+}
+
 TEST(EpochCpu, ACounterIsReadAndAdvanced) {
   const Samples samples = make_samples({20, 28, 28, 1}, 0, 16);
   const Augmenter augment(without_mixing(), samples.shape);
@@ -194,18 +213,27 @@ TEST(AugmenterCuda, ACallCanBeCapturedInAGraphAndReplayed) {
   }
 }
 
-// Crop, flip, RandAugment, CutMix and normalise: one launch draws, one computes.
+// Crop, flip, policy, erasing, mixing and normalising: one launch draws, one computes.
 TEST(AugmenterCuda, TheWholePipelineIsTwoLaunches) {
   if (!require_cuda_or_skip()) return;
   const OwnedStream stream(Backend::cuda);
-  for (const ImageShape& shape : {ImageShape{40, 28, 28, 1}, {5, 224, 224, 3}}) {
+  const std::pair<Policy, Mix> steps[] = {
+      {RandAugmentOptions{.num_ops = 2, .magnitude = 9}, CutMixOptions{}},
+      {RandAugmentOptions{.num_ops = 4}, MixUpOptions{.alpha = 1}},
+      {ColourJitterOptions{.brightness = 0.4f, .contrast = 0.4f, .saturation = 0.4f, .hue = 0.1f},
+       CutMixOrMixUpOptions{.partner = MixPartner::permuted}}};
+  for (const auto& [policy, mix] : steps) {
+    const ImageShape shape =
+        std::holds_alternative<CutMixOptions>(mix) ? ImageShape{5, 224, 224, 3} : ImageShape{40, 28, 28, 1};
     const Samples samples = make_samples(shape, 0, 18);
     const AugmenterOptions options{.pad_crop = RandomPadCrop{.padding = 4},
                                    .flip_probability = 0.5f,
-                                   .policy = RandAugmentOptions{.num_ops = 2, .magnitude = 9},
-                                   .mix = CutMixOptions{},
+                                   .policy = policy,
+                                   .random_erase = RandomEraseOptions{},
+                                   .mix = mix,
                                    .normalise = kImageNet,
-                                   .output_layout = Layout::nchw};
+                                   .output_layout = Layout::nchw,
+                                   .output_type = FloatType::bf16};
     const Augmenter augment(options, samples.shape);
     const Buffer<std::uint8_t> in(samples.images, stream);
     const Buffer<std::int64_t> ids(samples.ids, stream);
