@@ -84,6 +84,7 @@ __device__ __forceinline__ void keep_pixel(const OutView& to, std::int32_t x, st
 template <int kChannels>
 __device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner& planner, OutView before,
                                OutView after, std::int64_t image) {
+  const float factor = planner.ops[index].value;  // read before thread 0 moves the steps
   before.data += image * before.image_stride;
   after.data += image * after.image_stride;
   for_each_pixel<kChannels>(view, index, [&](std::int32_t x, std::int32_t y, std::uint32_t pixel) {
@@ -91,7 +92,6 @@ __device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner
   });
   __syncthreads();
   const InView from = readable(before);
-  const float factor = planner.ops[index].value;
   Cursor at(threadIdx.x, static_cast<std::uint32_t>(from.width));
   const Cursor::Step step = at.step_of(blockDim.x);
 #pragma unroll 1
