@@ -50,19 +50,17 @@ AugmenterPlan make_plan(const AugmenterOptions& options, const ImageShape& image
                      .policy = {},
                      .warp = {},
                      .mixes = options.mix.has_value(),
-                     .sharpens = false,
+                     .keeps = false,
                      .fused = result.height <= kMostSide && result.width <= kMostSide};
   if (options.pad_crop) plan.fused = plan.fused && options.pad_crop->padding + image.width <= kMostSide;
   if (!options.policy) return plan;
   plan.policy = policy_plan(*options.policy, {result.height, result.width});
   plan.warp = warp_options(*options.policy);
-  plan.fused = plan.fused && plan.policy.draws != PolicyDraws::levels && plan.policy.chains == 0 &&
-               plan.policy.layers <= kMostFusedLayers && plan.warp.interpolation == Interpolation::nearest &&
-               plan.warp.border == Border::fill;
-  if (!plan.fused) return plan;
+  plan.fused = plan.fused && plan.policy.chains == 0 && plan.policy.layers <= kMostFusedLayers;
+  plan.keeps = plan.policy.draws == PolicyDraws::levels;
   for_each_op(plan.policy, [&](const ImageOp& op) {
-    plan.sharpens = plan.sharpens || op.kind == ImageOpKind::sharpness;
-    plan.fused = plan.fused && is_fusable(op, result.height, result.width);
+    const PlannedStep step = plan_op(op, plan.warp, plan.policy.height, plan.policy.width, 3);
+    plan.keeps = plan.keeps || step.kind == PlannedStep::Kind::neighbours;
   });
   return plan;
 }
@@ -83,7 +81,7 @@ std::int64_t workspace_bytes(const AugmenterOptions& options, const AugmenterPla
     const std::int64_t pieces = 2 + aug_mix_pieces(plan.policy);
     return batches + pairs * (pieces * aligned_bytes(image_bytes(result)) + resize_bytes(options, image, 1));
   }
-  const std::int64_t fused = plan.fused ? fused_workspace_bytes(result, capacity, plan.sharpens) : 0;
+  const std::int64_t fused = plan.fused ? fused_workspace_bytes(result, capacity, plan.keeps) : 0;
   return resize_bytes(options, image, capacity) + batches + fused;
 }
 

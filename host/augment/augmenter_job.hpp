@@ -18,8 +18,8 @@ struct AugmenterPlan {
   PolicyPlan policy;
   WarpOptions warp;
   bool mixes;
-  bool sharpens;  // can draw sharpness
-  bool fused;     // on CUDA, two launches do it all (kernels/augment/fused.hpp); otherwise each step is one
+  bool keeps;  // can draw steps that look at neighbours
+  bool fused;  // on CUDA, two launches do it all (kernels/augment/fused.hpp); otherwise each step is one
 };
 
 // One call of an Augmenter, resolved.

@@ -168,7 +168,7 @@ void run_to(const AugmenterJob& job, const In& in, Augmenter::Batch& out, Stream
     const auto run_fused = [&](const AugmenterJob& rest, const In& now, std::byte* workspace) {
       const FusedJob fused{.pad_flip = rest.pad_flip,
                            .policy = rest.policy,
-                           .fill = rest.policy_warp.fill,
+                           .policy_warp = rest.policy_warp,
                            .erase = rest.erase,
                            .mix = rest.mix,
                            .scale_shift = rest.scale_shift,

@@ -30,7 +30,7 @@ struct PlanView {
 struct FusedWorkspace {
   ImagePlan* plans;
   StepTables* tables;
-  OutView before, after;  // the kept images: what sharpening is applied to, and what it makes
+  OutView before, after;  // the kept images: what a step that looks at neighbours sees, and makes
 
   FusedWorkspace(std::byte* memory, const ImageShape& shape)
       : plans(reinterpret_cast<ImagePlan*>(memory)), tables(reinterpret_cast<StepTables*>(plans + shape.count)) {
@@ -43,7 +43,7 @@ struct FusedWorkspace {
 // fused_plan.cu: the first launch.
 void launch_plan(const InView& in, const FusedJob& job, const FusedWorkspace& workspace, cudaStream_t stream);
 
-// The image that the plan of image `image` begins with: one of the data, or what sharpening left.
+// The image that the plan of image `image` begins with: one of the data, or a kept one.
 __device__ __forceinline__ InView source_of(const ImagePlan& plan, InView in, InView kept, std::int64_t image) {
   in.data += plan.source * in.image_stride;
   kept.data += image * kept.image_stride;

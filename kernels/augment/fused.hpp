@@ -23,7 +23,8 @@ inline constexpr int kMostFusedLayers = 4;
 inline constexpr int kMostSteps = 2 + kMostFusedLayers;  // the crop with its flip, the policy's layers, erasing
 
 struct PlannedStep {
-  enum class Kind : std::int32_t { copy, pick, erase, map, color, hue, table };  // see moves_pixels, changes_values
+  // see moves_pixels, changes_values; neighbours: done before the plan is complete
+  enum class Kind : std::int32_t { copy, neighbours, pick, erase, map, color, hue, table };
   Kind kind = Kind::copy;
   // pick: output pixel (x, y) is input pixel ((a[0] x + a[1] y + a[2]) >> 16, (a[3] x + a[4] y + a[5]) >> 16), in 32
   // bits, and `fill` (a pixel word) where that lies outside. erase: `fill` from column a[0] and row a[1] up to before
@@ -84,12 +85,7 @@ LEAVEN_HD PlannedStep plan_pad_flip(const PadFlipDraw& drawn, std::int32_t paddi
   return step;
 }
 
-// Whether an operation with nearest interpolation is a pick. Not so: running sums in double.
-inline bool is_fusable(const ImageOp& op, std::int64_t height, std::int64_t width) {
-  return op.kind != ImageOpKind::affine ||
-         make_warp(op, Interpolation::nearest, Border::fill, height, width).path != WarpPath::serial;
-}
-
+// A warp that picks pixels by a 16.16 map; others (running sums, interpolation) are done before.
 LEAVEN_HD PlannedStep plan_warp(const Warp& warp, std::uint32_t fill) {
   PlannedStep step;
   if (warp.path == WarpPath::shift) {
@@ -97,16 +93,23 @@ LEAVEN_HD PlannedStep plan_warp(const Warp& warp, std::uint32_t fill) {
   } else if (warp.path == WarpPath::fixed) {
     set_pick(step, warp.a0, warp.a1, static_cast<std::int32_t>(warp.a2), warp.a3, warp.a4,
              static_cast<std::int32_t>(warp.a5), fill);
-  } else {
+  } else if (warp.path == WarpPath::outside) {
     set_pick(step, 0, 0, -65536, 0, 0, -65536, fill);
+  } else {
+    step.kind = PlannedStep::Kind::neighbours;
   }
   return step;
 }
 
-// `op`: one that is_fusable. The mean that contrast needs is not known yet, nor are tables.
-LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32_t width, std::int32_t channels,
-                              std::uint32_t fill) {
+LEAVEN_HD Warp step_warp(const ImageOp& op, const WarpOptions& options, std::int64_t height, std::int64_t width) {
+  return make_warp(op, options.interpolation, options.border, height, width);
+}
+
+// The mean that contrast needs is not known yet, nor are tables.
+LEAVEN_HD PlannedStep plan_op(const ImageOp& op, const WarpOptions& options, std::int32_t height, std::int32_t width,
+                              std::int32_t channels) {
   PlannedStep step;
+  const std::uint32_t fill = pixel_word(options.fill);
   const std::int32_t last_x = whole_16_16(width - 1);
   const std::int32_t last_y = whole_16_16(height - 1);
   switch (op.kind) {
@@ -131,7 +134,7 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
       for (int i = 0; i < 4; ++i) step.a[i] = static_cast<std::int32_t>(op.m[i]);
       step.fill = static_cast<std::uint32_t>(op.m[4]);
       return step;
-    case ImageOpKind::sharpness: return step;  // done before the plan is complete
+    case ImageOpKind::sharpness: step.kind = PlannedStep::Kind::neighbours; return step;
     case ImageOpKind::autocontrast:
     case ImageOpKind::equalize: step.kind = PlannedStep::Kind::table; return step;
     default:
@@ -145,14 +148,14 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, std::int32_t height, std::int32
 struct FusedJob {
   PadFlipJob pad_flip;
   PolicySource policy;
-  Colour fill = 0;  // of the policy's warps
+  WarpOptions policy_warp;
   RandomEraseSource erase;
   MixJob mix;
   ScaleShift scale_shift;
   FloatType type = FloatType::f32;
 };
 
-// Of the workspace for `count` images; `keeps`: whether sharpness can be drawn.
+// Of the workspace for `count` images; `keeps`: whether steps that look at neighbours can be drawn.
 inline std::int64_t fused_workspace_bytes(const ImageShape& image, std::int64_t count, bool keeps) {
   const std::int64_t kept = keeps ? 2 * image.height * image.width * image.channels : 0;
   return count * (static_cast<std::int64_t>(sizeof(ImagePlan) + sizeof(StepTables)) + kept);

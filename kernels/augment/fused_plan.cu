@@ -11,21 +11,22 @@ struct Planner {
   ImagePlan plan;
   StepTables tables;
   ImageOp ops[kMostSteps];
+  Warp warp;
   ChannelTables channels;
   std::uint64_t warp_sums[kMostPlanThreads / 32];
 };
 
 // Steps that do nothing are left out.
 __device__ void add_step(Planner& planner, const ImageOp& op, const PlannedStep& step) {
-  if (step.kind == PlannedStep::Kind::copy && op.kind != ImageOpKind::sharpness) return;
+  if (step.kind == PlannedStep::Kind::copy) return;
   planner.ops[planner.plan.count] = op;
   planner.plan.steps[planner.plan.count++] = step;
 }
 
-__device__ void add_op(Planner& planner, const ImageOp& op, const InView& in, std::uint32_t fill) {
+__device__ void add_op(Planner& planner, const ImageOp& op, const InView& in, const WarpOptions& options) {
   add_step(planner, op,
-           plan_op(op, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width),
-                   static_cast<std::int32_t>(in.channels), fill));
+           plan_op(op, options, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width),
+                   static_cast<std::int32_t>(in.channels)));
 }
 
 __device__ void start_plan(const FusedJob& job, std::int64_t image, const InView& in, Planner& planner) {
@@ -37,9 +38,9 @@ __device__ void start_plan(const FusedJob& job, std::int64_t image, const InView
            plan_pad_flip(draw_pad_flip(job.pad_flip, image), job.pad_flip.padding, static_cast<std::int32_t>(in.width),
                          pixel_word(job.pad_flip.fill)));
   for (std::int32_t layer = 0; layer < job.policy.plan.layers; ++layer) {
-    add_op(planner, job.policy.of_layer(image, layer), in, pixel_word(job.fill));
+    add_op(planner, job.policy.of_layer(image, layer), in, job.policy_warp);
   }
-  add_op(planner, job.erase(image), in, 0);
+  add_op(planner, job.erase(image), in, {});
   MixDraw mixed;
   mixed.partner = image;
   if (job.mix.probability > 0) mixed = draw_mix(job.mix, image);
@@ -80,25 +81,56 @@ __device__ __forceinline__ void keep_pixel(const OutView& to, std::int32_t x, st
   store_pixel<kChannels>(to.data + pixel_offset(to, x, y), 1, pixel);
 }
 
-// Step `index` is sharpness: its result becomes the source, and it and the steps before it leave the plan.
+// body(x, y) is the pixel word that is kept at (x, y).
+template <int kChannels, class Body>
+__device__ __forceinline__ void keep_image(const OutView& to, const Body& body) {
+  Cursor at(threadIdx.x, static_cast<std::uint32_t>(to.width));
+  const Cursor::Step step = at.step_of(blockDim.x);
+#pragma unroll 1
+  for (; at.y < to.height; at.advance(step)) {
+    const auto x = static_cast<std::int32_t>(at.x);
+    const auto y = static_cast<std::int32_t>(at.y);
+    keep_pixel<kChannels>(to, x, y, body(x, y));
+  }
+}
+
 template <int kChannels>
-__device__ void sharpen_source(const PlanView& view, std::int32_t index, Planner& planner, OutView before,
-                               OutView after, std::int64_t image) {
-  const float factor = planner.ops[index].value;  // read before thread 0 moves the steps
+__device__ void keep_warped(const Warp& warp, const InView& from, const OutView& to, std::uint32_t fill) {
+  const auto height = static_cast<std::int32_t>(from.height);
+  const auto width = static_cast<std::int32_t>(from.width);
+  if (warp.path == WarpPath::bilinear) {
+    return keep_image<kChannels>(
+        to, [&](std::int32_t x, std::int32_t y) { return bilinear_pixel<kChannels>(warp, from, x, y, fill); });
+  }
+  if (warp.path == WarpPath::sampled) {
+    return keep_image<kChannels>(
+        to, [&](std::int32_t x, std::int32_t y) { return sampled_pixel<kChannels>(warp, from, x, y, fill); });
+  }
+  const SerialMap map{&warp, width, height};
+  keep_image<kChannels>(to,
+                        [&](std::int32_t x, std::int32_t y) { return picked_pixel<kChannels>(map, from, x, y, fill); });
+}
+
+// Step `index` looks at neighbours: its result becomes the source, and it and the steps before it leave the plan.
+template <int kChannels>
+__device__ void replace_source(const PlanView& view, std::int32_t index, const WarpOptions& options, Planner& planner,
+                               OutView before, OutView after, std::int64_t image) {
+  const ImageOp op = planner.ops[index];  // read before thread 0 moves the steps
   before.data += image * before.image_stride;
   after.data += image * after.image_stride;
   for_each_pixel<kChannels>(view, index, [&](std::int32_t x, std::int32_t y, std::uint32_t pixel) {
     keep_pixel<kChannels>(before, x, y, pixel);
   });
+  if (threadIdx.x == 0 && op.kind != ImageOpKind::sharpness) {
+    planner.warp = step_warp(op, options, before.height, before.width);
+  }
   __syncthreads();
   const InView from = readable(before);
-  Cursor at(threadIdx.x, static_cast<std::uint32_t>(from.width));
-  const Cursor::Step step = at.step_of(blockDim.x);
-#pragma unroll 1
-  for (; at.y < from.height; at.advance(step)) {
-    const auto x = static_cast<std::int32_t>(at.x);
-    const auto y = static_cast<std::int32_t>(at.y);
-    keep_pixel<kChannels>(after, x, y, sharpened_pixel<kChannels>(from, x, y, factor));
+  if (op.kind == ImageOpKind::sharpness) {
+    keep_image<kChannels>(
+        after, [&](std::int32_t x, std::int32_t y) { return sharpened_pixel<kChannels>(from, x, y, op.value); });
+  } else {
+    keep_warped<kChannels>(planner.warp, from, after, pixel_word(options.fill));
   }
   if (threadIdx.x == 0) {
     planner.plan.source = -1;
@@ -154,21 +186,24 @@ __device__ void find_tables(const PlanView& view, std::int32_t index, Planner& p
 // What step `index` needs to know of all pixels, or of a pixel's neighbours.
 // Returns the next step to look at.
 template <int kChannels>
-__device__ std::int32_t complete_step(const InView& in, OutView before, OutView after, std::int64_t image,
-                                      std::int32_t index, Planner& planner) {
+__device__ std::int32_t complete_step(const InView& in, const WarpOptions& options, OutView before, OutView after,
+                                      std::int64_t image, std::int32_t index, Planner& planner) {
   const PlanView view{planner.plan, planner.tables, source_of(planner.plan, in, readable(after), image)};
+  if (planner.plan.steps[index].kind == PlannedStep::Kind::neighbours) {
+    replace_source<kChannels>(view, index, options, planner, before, after, image);
+    return 0;
+  }
   switch (planner.ops[index].kind) {
     case ImageOpKind::contrast: find_mean<kChannels>(view, index, planner); break;
     case ImageOpKind::autocontrast:
     case ImageOpKind::equalize: find_tables<kChannels>(view, index, planner); break;
-    case ImageOpKind::sharpness: sharpen_source<kChannels>(view, index, planner, before, after, image); return 0;
     default: break;
   }
   return index + 1;
 }
 
 // What: draws what happens to each image, with the means and tables that operations need, and writes the labels.
-// Who: a block has an image; thread 0 draws, all count, add up and sharpen.
+// Who: a block has an image; thread 0 draws, all count, add up, sharpen and interpolate.
 // Traffic: writes one plan; reads the image once for each operation that looks at all of it.
 // Limits: see fused.hpp.
 template <int kChannels>
@@ -180,7 +215,7 @@ __global__ void __launch_bounds__(kMostPlanThreads)
     if (threadIdx.x == 0) start_plan(job, image, in, planner);
     __syncthreads();
     for (std::int32_t s = 0; s < planner.plan.count;) {
-      s = complete_step<kChannels>(in, before, after, image, s, planner);
+      s = complete_step<kChannels>(in, job.policy_warp, before, after, image, s, planner);
     }
     copy_words(planner.plan, plans[image]);
     if (planner.plan.tables > 0) copy_words(planner.tables, tables[image]);

@@ -148,62 +148,59 @@ __device__ __forceinline__ void write_pixels(const OutView& out, Part part, uint
 }
 
 template <int kChannels, class Map>
+__device__ __forceinline__ std::uint32_t picked_pixel(const Map& map, const InView& in, std::int32_t x, std::int32_t y,
+                                                      std::uint32_t fill) {
+  const SourcePixel from = map(x, y);
+  const bool inside = static_cast<std::uint32_t>(from.x) < static_cast<std::uint32_t>(in.width) &&
+                      static_cast<std::uint32_t>(from.y) < static_cast<std::uint32_t>(in.height);
+  return inside ? pixel_at<kChannels>(in, from.x, from.y) : fill;
+}
+
+template <int kChannels, class Map>
 __device__ void pick_pixels(const Map& map, const InView& in, const OutView& out, std::uint32_t fill, Part part,
                             uint4* stages) {
-  const std::uint32_t width = static_cast<std::uint32_t>(in.width);
-  const std::uint32_t height = static_cast<std::uint32_t>(in.height);
-  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
-    const SourcePixel from = map(x, y);
-    if (static_cast<std::uint32_t>(from.x) >= width || static_cast<std::uint32_t>(from.y) >= height) return fill;
-    const std::uint8_t* source = in.data + pixel_offset(in, from.x, from.y);
-    return kChannels == 1 ? std::uint32_t{source[0]} : load_pixel(source, in.channel_stride);
-  });
+  write_pixels<kChannels>(out, part, stages,
+                          [&](std::int32_t x, std::int32_t y) { return picked_pixel<kChannels>(map, in, x, y, fill); });
 }
 
 template <int kChannels>
-__device__ void bilinear_pixels(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
-                                uint4* stages) {
-  const double width = static_cast<double>(in.width);
-  const double height = static_cast<double>(in.height);
-  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
-    const double xc = x + 0.5;
-    const double yc = y + 0.5;
-    const double x_in = warp.m[0] * xc + warp.m[1] * yc + warp.m[2];
-    const double y_in = warp.m[3] * xc + warp.m[4] * yc + warp.m[5];
-    if (!(x_in >= 0.0 && x_in < width && y_in >= 0.0 && y_in < height)) return fill;
-    const Neighbours nx = column_neighbours(x_in, static_cast<std::int32_t>(in.width));
-    const Neighbours ny = row_neighbours(y_in);
-    const std::uint8_t* upper = in.data + pixel_offset(in, nx.first, ny.first);
-    const std::int64_t right = in.width > 1 ? in.pixel_stride : 0;
-    const std::int64_t below = ny.first + 1 < in.height ? in.row_stride : 0;
-    std::uint32_t pixel = 0;
-    for (int c = 0; c < kChannels; ++c, upper += in.channel_stride) {
-      const double top = between(upper[0], upper[right], nx.weight);
-      const double bottom = between(upper[below], upper[below + right], nx.weight);
-      pixel |= static_cast<std::uint32_t>(between(top, bottom, ny.weight)) << (8 * c);
-    }
-    return pixel;
-  });
+__device__ __forceinline__ std::uint32_t bilinear_pixel(const Warp& warp, const InView& in, std::int32_t x,
+                                                        std::int32_t y, std::uint32_t fill) {
+  const double xc = x + 0.5;
+  const double yc = y + 0.5;
+  const double x_in = warp.m[0] * xc + warp.m[1] * yc + warp.m[2];
+  const double y_in = warp.m[3] * xc + warp.m[4] * yc + warp.m[5];
+  if (!(x_in >= 0.0 && x_in < static_cast<double>(in.width) && y_in >= 0.0 && y_in < static_cast<double>(in.height))) {
+    return fill;
+  }
+  const Neighbours nx = column_neighbours(x_in, static_cast<std::int32_t>(in.width));
+  const Neighbours ny = row_neighbours(y_in);
+  const std::uint8_t* upper = in.data + pixel_offset(in, nx.first, ny.first);
+  const std::int64_t right = in.width > 1 ? in.pixel_stride : 0;
+  const std::int64_t below = ny.first + 1 < in.height ? in.row_stride : 0;
+  std::uint32_t pixel = 0;
+  for (int c = 0; c < kChannels; ++c, upper += in.channel_stride) {
+    const double top = between(upper[0], upper[right], nx.weight);
+    const double bottom = between(upper[below], upper[below + right], nx.weight);
+    pixel |= static_cast<std::uint32_t>(between(top, bottom, ny.weight)) << (8 * c);
+  }
+  return pixel;
 }
 
 template <int kChannels>
-__device__ void sampled_pixels(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
-                               uint4* stages) {
-  const auto width = static_cast<std::int32_t>(in.width);
-  const auto height = static_cast<std::int32_t>(in.height);
-  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
-    const Sample sample = Sample::at(warp, x, y, height, width);
-    if (sample.outside) return fill;
-    std::uint32_t pixel = 0;
+__device__ __forceinline__ std::uint32_t sampled_pixel(const Warp& warp, const InView& in, std::int32_t x,
+                                                       std::int32_t y, std::uint32_t fill) {
+  const Sample sample =
+      Sample::at(warp, x, y, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width));
+  if (sample.outside) return fill;
+  std::uint32_t pixel = 0;
 #pragma unroll 1
-    for (int c = 0; c < kChannels; ++c) {
-      const std::uint8_t* plane = in.data + c * in.channel_stride;
-      const double v =
-          sample.of([&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; });
-      pixel |= static_cast<std::uint32_t>(sample_to_u8(v)) << (8 * c);
-    }
-    return pixel;
-  });
+  for (int c = 0; c < kChannels; ++c) {
+    const std::uint8_t* plane = in.data + c * in.channel_stride;
+    const double v = sample.of([&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; });
+    pixel |= static_cast<std::uint32_t>(sample_to_u8(v)) << (8 * c);
+  }
+  return pixel;
 }
 
 template <int kChannels>
@@ -219,8 +216,14 @@ __device__ void warp_image(const Warp& warp, const InView& in, const OutView& ou
       return pick_pixels<kChannels>(FixedMap{warp.a0, warp.a1, warp.a3, warp.a4, warp.a2, warp.a5}, in, out, fill, part,
                                     stages);
     case WarpPath::serial: return pick_pixels<kChannels>(SerialMap{&warp, width, height}, in, out, fill, part, stages);
-    case WarpPath::bilinear: return bilinear_pixels<kChannels>(warp, in, out, fill, part, stages);
-    case WarpPath::sampled: return sampled_pixels<kChannels>(warp, in, out, fill, part, stages);
+    case WarpPath::bilinear:
+      return write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
+        return bilinear_pixel<kChannels>(warp, in, x, y, fill);
+      });
+    case WarpPath::sampled:
+      return write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
+        return sampled_pixel<kChannels>(warp, in, x, y, fill);
+      });
   }
 }
 

@@ -112,8 +112,12 @@ inline Result expected(const AugmenterOptions& options, const Samples& s, Random
 inline const RandAugmentOptions kPolicy{.num_ops = 2, .magnitude = 9};
 
 inline std::vector<AugmenterOptions> some_options() {
-  const RandAugmentOptions strong{
-      .num_ops = 3, .magnitude = 28, .warp = {.interpolation = Interpolation::bilinear, .fill = {9, 8, 7}}};
+  const RandAugmentOptions interpolated{
+      .num_ops = 3, .magnitude = 25, .warp = {.interpolation = Interpolation::bilinear, .fill = {9, 8, 7}}};
+  const RandAugmentOptions strong{// more layers than two launches do
+                                  .num_ops = 5,
+                                  .magnitude = 28,
+                                  .warp = {.interpolation = Interpolation::bilinear, .fill = {9, 8, 7}}};
   return {
       {},
       {.output_layout = Layout::nchw},
@@ -129,6 +133,12 @@ inline std::vector<AugmenterOptions> some_options() {
       {.policy = TrivialAugmentOptions{.warp = {.fill = 128}}, .normalise = kImageNet},
       {.flip_probability = 0.5f, .policy = AutoAugmentOptions{.set = AutoAugmentSet::cifar10}, .mix = CutMixOptions{}},
       {.policy = strong, .mix = CutMixOptions{}, .normalise = kImageNet},
+      {.flip_probability = 0.5f, .policy = interpolated, .mix = CutMixOptions{}},
+      {.policy = RandAugmentOptions{.num_ops = 4,
+                                    .magnitude = 20,
+                                    .warp = {.interpolation = Interpolation::bicubic, .border = Border::reflect}},
+       .random_erase = RandomEraseOptions{}},
+      {.pad_crop = RandomPadCrop{}, .policy = timm_policy("rand-m9-mstd0.5-inc1"), .output_type = FloatType::bf16},
       {.pad_crop = RandomPadCrop{.padding = 40},
        .flip_probability = 0.3f,
        .policy = strong,
