@@ -125,7 +125,8 @@ void check_paths(const Arguments& a, const Plan& plan) {
 void add_policy(Plan& plan, ParsedPolicy policy) {
   for (const ParsedPolicy& other : plan.policies) {
     if (other.step.index() != policy.step.index()) continue;
-    throw UsageError("--policy " + other.text + " and --policy " + policy.text + " draw the same: give one of them");
+    throw UsageError("--policy " + other.text + " and --policy " + policy.text +
+                     " would share their draws: give one of them");
   }
   plan.policies.push_back(std::move(policy));
 }
@@ -203,8 +204,9 @@ void check_one_shape(const Arguments& a, const Prepared& first, const Prepared& 
   const io::HostImage& expected = first.copies[0];
   const io::HostImage& got = next.copies[0];
   if (got.view().shape() == expected.view().shape()) return;
+  const char* remedy = got.channels == expected.channels ? "; --op resize gives pictures one size" : "";
   throw InvalidArgument("--mix: has " + text(got) + " values, expected " + text(expected) + " as " +
-                        a.inputs[first.index] + "; --op resize makes them equal");
+                        a.inputs[first.index] + remedy);
 }
 
 // Mixes and writes each copy of the pictures that could be read.

@@ -218,7 +218,7 @@ TEST_F(AugmentImages, AnswersAWrongCommandLineWithWhatIsAllowed) {
   expect_usage_error({in, "--out", out, "--op", "invert", "--copies", "2"}, {"--copies needs --policy or --mix"});
   expect_usage_error({in, "--out", out, "--policy", "randaugment", "--copies", "0"}, {"--copies"});
   expect_usage_error({in, "--out", out, "--policy", "rand-m9-x1"}, {"rand-m9-x1: ", "character 9 is 'x'"});
-  expect_usage_error({in, "--out", out, "--policy", "augmix", "--policy", "randaugment"}, {"draw the same"});
+  expect_usage_error({in, "--out", out, "--policy", "augmix", "--policy", "randaugment"}, {"share their draws"});
   expect_usage_error({in, "--out", out, "--mix", "mixap"}, {"did you mean 'mixup'?"});
   expect_usage_error({in, "--out", out, "--mix", "cutmix:draws=per_pair"}, {"cutmix:draws=per_pair: ", "mirrored"});
   expect_usage_error({in, "--out", out, "--op", "gaussian_blur:kernel_size=2,sigma=1"}, {"an odd whole number"});
