@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include <leaven/cpu.hpp>
+#include <leaven/error.hpp>
 #include "samples/support/names.hpp"
 
 namespace leaven::samples {
@@ -101,6 +102,14 @@ int run_program(CLI::App& app, int argc, const char* const* argv, const std::fun
   } catch (const std::exception& error) {
     std::cerr << app.get_name() << ": " << error.what() << "\n";
     return 1;
+  }
+}
+
+void as_usage_error(std::string_view text, const std::function<void()>& attempt) {
+  try {
+    attempt();
+  } catch (const InvalidArgument& error) {
+    throw UsageError(std::string(text) + ": " + error.what());
   }
 }
 

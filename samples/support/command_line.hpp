@@ -6,6 +6,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <leaven/stream.hpp>
@@ -26,6 +27,10 @@ std::unique_ptr<CLI::App> make_app(const std::string& name, const std::string& p
 /// Parses, then calls `body`. Returns the exit status: 0, 1 where the body throws, 2 for a wrong command line; unknown
 /// options and values are answered with the nearest known name. Errors go to the standard error output.
 int run_program(CLI::App& app, int argc, const char* const* argv, const std::function<void()>& body);
+
+/// Calls `attempt`. What only the library knows to be wrong with `text` is wrong before the work begins.
+/// @throws UsageError where `attempt` throws InvalidArgument.
+void as_usage_error(std::string_view text, const std::function<void()>& attempt);
 
 /// For option->check(): one of `names`.
 CLI::Validator one_of(std::vector<std::string> names);

@@ -30,7 +30,7 @@ std::string plain(double value) { return fixed(value, value == std::floor(value)
 
 std::string allowed(const KeySpec& key) {
   if (key.kind == Kind::choice) return alternatives(key.choices);
-  std::string text = key.kind == Kind::integer ? "a whole number" : "a number";
+  std::string text = key.odd ? "an odd whole number" : key.kind == Kind::integer ? "a whole number" : "a number";
   if (key.without_ends) return text + " above " + plain(key.lowest) + " and below " + plain(key.highest);
   return text + " from " + plain(key.lowest) + " to " + plain(key.highest);
 }
@@ -42,7 +42,8 @@ std::string pattern(const OpSpec& op) {
   for (const KeySpec& key : op.keys) {
     text += separator + key.name + "=";
     separator = op.needs == Needs::exactly_one_key ? '|' : ',';
-    if (key.kind == Kind::integer) text += plain(key.lowest) + ".." + (key.highest < 1e6 ? plain(key.highest) : "");
+    if (key.kind == Kind::integer)
+      text += (key.lowest > -1e6 ? plain(key.lowest) : "") + ".." + (key.highest < 1e6 ? plain(key.highest) : "");
     for (std::size_t i = 0; i < key.choices.size(); ++i) text += (i > 0 ? "|" : "") + key.choices[i];
   }
   return text;
@@ -64,6 +65,7 @@ std::optional<double> read_value(std::string_view text, const KeySpec& key) {
   }
   const std::optional<double> value = read_number(text);
   if (!value || (key.kind == Kind::integer && *value != std::floor(*value))) return std::nullopt;
+  if (key.odd && std::fmod(*value, 2) == 0) return std::nullopt;
   if (*value < key.lowest || *value > key.highest) return std::nullopt;
   if (key.without_ends && (*value == key.lowest || *value == key.highest)) return std::nullopt;
   return value;

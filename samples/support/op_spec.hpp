@@ -19,6 +19,7 @@ struct KeySpec {
   double lowest = 0;
   double highest = 0;
   bool without_ends = false;                ///< neither `lowest` nor `highest` itself is allowed
+  bool odd = false;                         ///< of an integer: even ones are not allowed
   std::vector<std::string> choices{};       ///< of a choice: the value is the index
   std::optional<double> value_if_absent{};  ///< none: the key must be given
   bool counts = true;                       ///< for OpSpec::needs
@@ -44,9 +45,10 @@ struct ParsedOp {
   double operator[](const std::string& key) const { return values.at(key); }
 };
 
-/// The operations of --op and the policies of --policy.
+/// The operations of --op, the policies of --policy and the ways of --mix.
 std::span<const OpSpec> operation_specs();
 std::span<const OpSpec> policy_specs();
+std::span<const OpSpec> mix_specs();
 
 /// @throws UsageError: what was wrong, and what is allowed.
 ParsedOp parse_op(std::string_view text, std::span<const OpSpec> specs);

@@ -1,44 +1,17 @@
-#include "samples/support/op_spec.hpp"
+#include "samples/support/keys.hpp"
 
 namespace leaven::samples {
 namespace {
 
-using Kind = KeySpec::Kind;
+using namespace keys;
 using Needs = OpSpec::Needs;
 
-KeySpec number(std::string name, double lowest, double highest) {
-  return {.name = std::move(name), .lowest = lowest, .highest = highest};
-}
-KeySpec any_number(std::string name) { return number(std::move(name), -1e6, 1e6); }
-KeySpec integer(std::string name, double lowest, double highest) {
-  return {.name = std::move(name), .kind = Kind::integer, .lowest = lowest, .highest = highest};
-}
-KeySpec choice(std::string name, std::vector<std::string> choices) {
-  return {.name = std::move(name), .kind = Kind::choice, .choices = std::move(choices)};
-}
-KeySpec otherwise(double value, KeySpec key) {
-  key.value_if_absent = value;
-  return key;
-}
-KeySpec between(std::string name, double lowest, double highest) {
-  KeySpec key = number(std::move(name), lowest, highest);
-  key.without_ends = true;
-  return key;
-}
+constexpr double kLargestSide = 1 << 28;
+constexpr double kLargestResult = 1 << 14;  // of resize: what fits in a picture file, whatever the other side
+
 KeySpec factor() { return number("factor", 0, 1000); }
 
-std::vector<OpSpec> geometry(std::vector<OpSpec> ops) {
-  for (OpSpec& op : ops) {
-    for (KeySpec key : {choice("interpolation", {"nearest", "bilinear"}), integer("fill", 0, 255)}) {
-      key.counts = false;
-      op.keys.push_back(otherwise(0, key));
-    }
-  }
-  return ops;
-}
-
 std::vector<OpSpec> make_operations() {
-  constexpr double kLargestSide = 1 << 28;
   std::vector<OpSpec> ops{
       {"brightness",
        "factor: as Pillow, 1 changes nothing; offset: grey levels added",
@@ -50,19 +23,33 @@ std::vector<OpSpec> make_operations() {
       {"equalize", "makes each channel's histogram flat", {}},
       {"grey", "the luma in every channel", {}},
       {"color", "saturation, as Pillow: 1 changes nothing, 0 gives grey", {factor()}},
+      {"hue", "turns the hue by a part of the circle: 0.5 and -0.5 give the opposite", {number("factor", -0.5, 0.5)}},
       {"posterize", "keeps the upper bits of each value", {integer("bits", 0, 8)}},
       {"solarize", "inverts the values that reach the threshold, a grey level", {number("threshold", 0, 256)}},
       {"solarize_add",
        "adds to the values below the threshold, grey levels",
        {otherwise(110, integer("addend", 0, 255)), otherwise(128, integer("threshold", 0, 256))}},
       {"invert", "255 - value", {}},
+      {"gaussian_blur",
+       "a weighted mean of kernel_size x kernel_size pixels; sigma: the width of the bell, in pixels",
+       {odd_integer("kernel_size", 1, 63), between("sigma", 0, 1000)}},
+      {"erase",
+       "paints a rectangle; x, y: its upper left corner, all in pixels",
+       {integer("x", -kLargestSide, kLargestSide), integer("y", -kLargestSide, kLargestSide),
+        integer("width", 1, kLargestSide), integer("height", 1, kLargestSide), fill()}},
       {"flip", "mirrors", {choice("axis", {"left_right", "top_bottom", "both"})}},
       {"crop",
        "cuts out a part; x, y: its upper left corner, all in pixels",
        {integer("x", 0, kLargestSide), integer("y", 0, kLargestSide), integer("width", 1, kLargestSide),
         integer("height", 1, kLargestSide)}},
+      {"pad_crop",
+       "a border on all sides, then a part of the old size with its upper left corner at x, y",
+       {integer("padding", 0, 4096), integer("x", 0, 8192), integer("y", 0, 8192), fill()}},
+      {"resize",
+       "to this size in pixels, as Pillow, with antialiasing",
+       {integer("width", 1, kLargestResult), integer("height", 1, kLargestResult), otherwise(1, interpolation())}},
   };
-  std::vector<OpSpec> warps = geometry({
+  std::vector<OpSpec> warps = with_warp({
       {"rotate", "about the centre, in degrees, counter-clockwise", {any_number("angle")}},
       {"shear",
        "about the upper left corner; x: pixels per row, y: pixels per column",
@@ -78,6 +65,12 @@ std::vector<OpSpec> make_operations() {
         otherwise(0, any_number("translate_y")), otherwise(1, between("scale", 0, 1000)),
         otherwise(0, between("shear_x", -90, 90)), otherwise(0, between("shear_y", -90, 90))},
        Needs::some_key},
+      {"perspective",
+       "moves the corners by pixels: 1 upper left, 2 upper right, 3 lower right, 4 lower left",
+       {otherwise(0, any_number("x1")), otherwise(0, any_number("y1")), otherwise(0, any_number("x2")),
+        otherwise(0, any_number("y2")), otherwise(0, any_number("x3")), otherwise(0, any_number("y3")),
+        otherwise(0, any_number("x4")), otherwise(0, any_number("y4"))},
+       Needs::some_key},
   });
   ops.insert(ops.end(), warps.begin(), warps.end());
   return ops;
@@ -88,18 +81,6 @@ std::vector<OpSpec> make_operations() {
 std::span<const OpSpec> operation_specs() {
   static const std::vector<OpSpec> ops = make_operations();
   return ops;
-}
-
-std::span<const OpSpec> policy_specs() {
-  static const std::vector<OpSpec> policies =
-      geometry({{"randaugment",
-                 "num_ops operations drawn at random for each picture and copy",
-                 {otherwise(2, integer("num_ops", 1, 16)), otherwise(9, integer("magnitude", 0, 30))}},
-                {"trivialaugment", "one operation of random strength for each picture and copy", {}},
-                {"autoaugment",
-                 "one of 25 pairs of operations that were searched for on a data set",
-                 {otherwise(0, choice("set", {"imagenet", "cifar10", "svhn"}))}}});
-  return policies;
 }
 
 }  // namespace leaven::samples

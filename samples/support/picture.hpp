@@ -5,7 +5,7 @@
 
 #include <leaven/augment.hpp>
 #include <leaven/io.hpp>
-#include "samples/support/op_spec.hpp"
+#include "samples/support/policies.hpp"
 
 namespace leaven::samples {
 
@@ -17,13 +17,13 @@ class Picture {
   /// @throws InvalidArgument where the operation does not fit the picture (a crop outside of it).
   void apply(const ParsedOp& op);
   /// The policy's draw for (key, sample_id).
-  void apply_policy(const ParsedOp& policy, RandomKey key, std::int64_t sample_id);
+  void apply_policy(const ParsedPolicy& policy, RandomKey key, std::int64_t sample_id);
 
   io::HostImage to_host() const;
 
  private:
   ImageView<const std::uint8_t> in() const;
-  ImageView<std::uint8_t> out(ImageSize size) const;
+  ImageView<std::uint8_t> out(ImageSize size);
   void finish(ImageSize size);
 
   Stream stream_;

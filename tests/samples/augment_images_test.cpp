@@ -41,8 +41,8 @@ class AugmentImages : public testing::Test {
 TEST_F(AugmentImages, HelpNamesEveryOption) {
   const ProgramOutcome outcome = augment({"--help"});
   EXPECT_EQ(outcome.status, 0);
-  for (const char* part : {"--op", "--policy", "--seed", "--copies", "--out", "--sheet", "--backend",
-                           "rotate:angle=", "randaugment:num_ops=", "Exit status"}) {
+  for (const char* part : {"--op", "--policy", "--mix", "--seed", "--copies", "--out", "--sheet", "--backend",
+                           "rotate:angle=", "randaugment:num_ops=", "rand-m9-", "mixup:alpha=", "Exit status"}) {
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part;
   }
 }
@@ -63,7 +63,18 @@ TEST_F(AugmentImages, GivesPillowsPixels) {
       {"shear:x=0.2,y=-0.1", "e306a1f573b7b2d9a2b4d72c49237c34f907d0b2053565898af9207945c41171"},
       {"translate:x=3,y=-4,fill=7", "3b239b0434609f0973dcfeb5cb36e2864b55feed697e9770f8663da038b07963"},
       {"affine:angle=10,translate_x=3,translate_y=-2,scale=1.2,shear_x=5,shear_y=-4,interpolation=bilinear",
-       "dba17081844d0bcbaeb609951b94c5b400a895d8c2358c7990f8cffc8acffe27"}};
+       "dba17081844d0bcbaeb609951b94c5b400a895d8c2358c7990f8cffc8acffe27"},
+      {"hue:factor=0.2", "ebaa149d91fe34ccbbd8bc35074079d168877dcd80f7df16a34374a390f384e0"},
+      {"erase:x=-3,y=20,width=10,height=40,fill=200",
+       "33453e28219f8be67c25868a01ed6962663deffaa5f051e22482671932ebf009"},
+      {"pad_crop:padding=4,x=1,y=7,fill=9", "2f37e9f6fea1ba5bbc095a534331d8fd041bf0517cd20e788ee6ebf8e0f85a9a"},
+      {"resize:width=50,height=20", "4eca1b0af5830ccf20889419ba3f7f30d9941523d2786098e0019dd5845c68c8"},
+      {"resize:width=20,height=50,interpolation=bicubic",
+       "5cca5f7215a22d352d79e8105c236b30fdfbbc94ab5b622d2fb0ef8cb79b3fb5"},
+      {"rotate:angle=30,interpolation=bicubic,fill=5",
+       "c94ccd399a1d2445cf29308725c828e5f860c809261843ee6a96e677cb0ab53b"},
+      {"perspective:x1=4.3,y1=3.1,x2=-2.7,y4=-5.2,interpolation=bilinear",
+       "02692b20df01c5aa3f242494e1177c4457bcd8f1b560b7ec4a39a275f7917cb1"}};
   for (const auto& [op, hash] : cases) EXPECT_EQ(sha256(result_of({op}).pixels), hash) << op;
 }
 
@@ -81,6 +92,20 @@ TEST_F(AugmentImages, AppliesOperationsInTheOrderGiven) {
   ASSERT_EQ(cut.width, 20);
   ASSERT_EQ(cut.height, 10);
   EXPECT_EQ(cut.pixels[0], original.pixels[(14 * 37 + 22) * 3]);
+}
+
+TEST_F(AugmentImages, TakesBordersAndBlurs) {
+  const io::HostImage original = io::read_image(sample("rgb.png"));
+  const io::HostImage moved = result_of({"translate:x=3,border=edge"});
+  const io::HostImage wrapped = result_of({"translate:x=3,border=wrap"});
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_EQ(moved.pixels[c], original.pixels[c]);
+    EXPECT_EQ(wrapped.pixels[c], original.pixels[34 * 3 + c]);
+  }
+  const io::HostImage flat = result_of({"brightness:factor=0", "brightness:offset=77"});
+  EXPECT_EQ(result_of({"brightness:factor=0", "brightness:offset=77", "gaussian_blur:kernel_size=7,sigma=2"}).pixels,
+            flat.pixels);
+  EXPECT_NE(result_of({"gaussian_blur:kernel_size=7,sigma=2"}).pixels, original.pixels);
 }
 
 TEST_F(AugmentImages, TakesPicturesOfDifferentSizesAndFormats) {
@@ -115,6 +140,50 @@ TEST_F(AugmentImages, APolicyGivesCopiesThatDependOnTheSeedOnly) {
   EXPECT_TRUE(std::adjacent_find(first.begin(), first.end(), std::not_equal_to<>()) != first.end());
 }
 
+TEST_F(AugmentImages, PoliciesOfDifferentKindsFollowEachOther) {
+  const std::vector<std::string> crop{"--policy", "random_resized_crop:width=20,height=12"};
+  std::vector<std::string> both{sample("rgb.png"), "--out", folder / "both", "--policy", "rand-m9-mstd0.5-inc1"};
+  both.insert(both.end(), crop.begin(), crop.end());
+  both.insert(both.end(), {"--policy", "random_erase:probability=1,fill=255"});
+  const ProgramOutcome outcome = augment(both);
+  EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  const io::HostImage result = io::read_image(folder / "both/rgb.png");
+  EXPECT_EQ(result.width, 20);
+  EXPECT_EQ(result.height, 12);
+}
+
+TEST_F(AugmentImages, MixesThePicturesOfOneSize) {
+  const auto mixed = [&](const std::string& mix, const std::string& out) {
+    const ProgramOutcome outcome = augment(
+        {sample("rgb.png"), sample("palette.bmp"), "--op", "resize:width=20,height=12", "--mix", mix, "--copies", "2",
+         "--out", folder / out, "--log", folder / (out + ".log"), "--sheet", folder / (out + ".png")});
+    EXPECT_EQ(outcome.status, 0) << outcome.errors;
+    return io::read_image(folder / (out + "/rgb_2.png"));
+  };
+  const io::HostImage mean = mixed("mixup:alpha=1", "mean");
+  EXPECT_EQ(mean.width, 20);
+  EXPECT_EQ(mixed("mixup:alpha=1", "again").pixels, mean.pixels);
+  std::ifstream log(folder / "mean.log");
+  std::string line;
+  ASSERT_TRUE(std::getline(log, line));
+  const auto entry = nlohmann::json::parse(line);
+  EXPECT_EQ(entry["partners"][0], sample("palette.bmp"));
+  EXPECT_LT(entry["own_weights"][1], 1.0);
+  EXPECT_EQ(io::read_image(folder / "mean.png").width, 4 * (96 + 8) + 8) << "original, resized, two copies";
+  EXPECT_NE(mixed("cutmix_or_mixup:cutmix_probability=1", "pasted").pixels, mean.pixels);
+}
+
+TEST_F(AugmentImages, NamesAPictureThatIsNotShapedLikeTheOthers) {
+  const ProgramOutcome outcome = augment({sample("rgb.png"), sample("grey.png"), sample("palette.bmp"), "--mix",
+                                          "cutmix", "--policy", "augmix", "--out", folder / "out"});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_NE(outcome.errors.find("grey.png: --mix: has 37 x 31 x 1 values, expected 37 x 31 x 3 as "), std::string::npos)
+      << outcome.errors;
+  EXPECT_TRUE(fs::exists(folder / "out/rgb.png"));
+  EXPECT_FALSE(fs::exists(folder / "out/grey.png"));
+  EXPECT_TRUE(fs::exists(folder / "out/palette.png"));
+}
+
 TEST_F(AugmentImages, CudaWritesTheSameFiles) {
   if (!require_cuda_or_skip()) return;
   for (const char* backend : {"cpu", "cuda"}) {
@@ -146,9 +215,14 @@ TEST_F(AugmentImages, AnswersAWrongCommandLineWithWhatIsAllowed) {
   expect_usage_error({in, "--out", out, "--oq", "invert"}, {"unknown option --oq, did you mean '--op'?"});
   expect_usage_error({in, "--out", out, "--op", "invert", "--backend", "gpu"}, {"Allowed: auto, cpu, cuda"});
   expect_usage_error({in, "--out", out, "--op", "invert", "--seed", "x"}, {"--seed"});
-  expect_usage_error({in, "--out", out, "--op", "invert", "--copies", "2"}, {"--copies needs --policy"});
+  expect_usage_error({in, "--out", out, "--op", "invert", "--copies", "2"}, {"--copies needs --policy or --mix"});
   expect_usage_error({in, "--out", out, "--policy", "randaugment", "--copies", "0"}, {"--copies"});
-  expect_usage_error({in, "--out", out}, {"give --op or --policy"});
+  expect_usage_error({in, "--out", out, "--policy", "rand-m9-x1"}, {"rand-m9-x1: ", "character 9 is 'x'"});
+  expect_usage_error({in, "--out", out, "--policy", "augmix", "--policy", "randaugment"}, {"share their draws"});
+  expect_usage_error({in, "--out", out, "--mix", "mixap"}, {"did you mean 'mixup'?"});
+  expect_usage_error({in, "--out", out, "--mix", "cutmix:draws=per_pair"}, {"cutmix:draws=per_pair: ", "mirrored"});
+  expect_usage_error({in, "--out", out, "--op", "gaussian_blur:kernel_size=2,sigma=1"}, {"an odd whole number"});
+  expect_usage_error({in, "--out", out}, {"give --op, --policy or --mix"});
   expect_usage_error({in, "--op", "invert"}, {"--out"});
   expect_usage_error({"--out", out, "--op", "invert"}, {"IN"});
   EXPECT_FALSE(fs::exists(out)) << "nothing is written";
@@ -184,6 +258,10 @@ TEST_F(AugmentImages, NamesAPictureThatFailsAndWritesTheOthers) {
                             "31 pixels"),
       std::string::npos)
       << too_large.errors;
+  const ProgramOutcome too_small =
+      augment({sample("grey.png"), "--op", "gaussian_blur:kernel_size=63,sigma=3", "--out", folder / "none"});
+  EXPECT_EQ(too_small.status, 1);
+  EXPECT_NE(too_small.errors.find("grey.png: gaussian_blur: "), std::string::npos) << too_small.errors;
 }
 
 }  // namespace

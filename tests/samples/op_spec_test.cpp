@@ -23,6 +23,7 @@ TEST(OpSpec, KnowsEveryOperation) {
                            "brightness:offset=-20",
                            "contrast:factor=0",
                            "color:factor=2",
+                           "hue:factor=-0.25",
                            "posterize:bits=3",
                            "solarize:threshold=178.5",
                            "solarize_add",
@@ -32,10 +33,16 @@ TEST(OpSpec, KnowsEveryOperation) {
                            "equalize",
                            "grey",
                            "invert",
+                           "gaussian_blur:kernel_size=5,sigma=1.5",
+                           "erase:x=-3,y=2,width=10,height=8",
+                           "erase:x=1,y=2,width=10,height=8,fill=128",
                            "flip:axis=left_right",
                            "flip:axis=top_bottom",
                            "flip:axis=both",
                            "crop:x=1,y=2,width=3,height=4",
+                           "pad_crop:padding=4,x=0,y=8,fill=9",
+                           "resize:width=64,height=32",
+                           "resize:width=64,height=32,interpolation=nearest",
                            "rotate:angle=-30",
                            "shear:x=0.2",
                            "shear:y=0.2",
@@ -44,7 +51,9 @@ TEST(OpSpec, KnowsEveryOperation) {
                            "translate:y=-4.5",
                            "affine:angle=10,translate_x=1,translate_y=2,scale=1.1,shear_x=3,shear_y=4",
                            "affine:scale=2",
+                           "perspective:x1=3,y3=-4.5",
                            "rotate:angle=1,interpolation=bilinear,fill=128",
+                           "rotate:angle=1,interpolation=bicubic,border=reflect",
                            "affine:angle=1,fill=0"}) {
     const ParsedOp op = parse(text);
     EXPECT_EQ(op.text, text);
@@ -60,6 +69,10 @@ TEST(OpSpec, ReadsValuesAndDefaults) {
   EXPECT_EQ(op["shear_y"], 0.0);
   EXPECT_EQ(op["interpolation"], 1.0);
   EXPECT_EQ(op["fill"], 0.0);
+  EXPECT_EQ(op["border"], 0.0);
+  EXPECT_EQ(parse("shear:x=1,interpolation=bicubic,border=wrap")["border"], 3.0);
+  EXPECT_EQ(parse("resize:width=3,height=2")["interpolation"], 1.0) << "bilinear";
+  EXPECT_EQ(parse("perspective:x1=3")["y4"], 0.0);
   EXPECT_EQ(parse("flip:axis=both")["axis"], 2.0);
   EXPECT_EQ(parse("crop:height=4,width=3,y=2,x=1")["y"], 2.0) << "in any order";
   EXPECT_EQ(parse("rotate:angle=1e1")["angle"], 10.0);
@@ -77,7 +90,7 @@ TEST(OpSpec, AnswersAnUnknownNameWithTheNearest) {
 
 TEST(OpSpec, AnswersAnUnknownKeyWithTheAllowedOnes) {
   expect_complaint("rotate:angel=3",
-                   {"key 'angel'", "did you mean 'angle'?", "rotate takes angle, interpolation, fill"});
+                   {"key 'angel'", "did you mean 'angle'?", "rotate takes angle, interpolation, fill, border"});
   expect_complaint("invert:factor=1", {"invert takes no key"});
   expect_complaint("flip:axis=both,fill=3", {"key 'fill'", "flip takes axis"});
   expect_complaint("rotate:=3", {"key '' is not known"});
@@ -99,7 +112,13 @@ TEST(OpSpec, NamesAValueThatIsWrongAndWhatIsAllowed) {
   expect_complaint("affine:scale=0", {"Expected a number above 0 and below 1000"});
   expect_complaint("affine:shear_x=90", {"above -90 and below 90"});
   expect_complaint("flip:axis=left", {"axis is 'left', did you mean 'left_right'?", "left_right, top_bottom or both"});
-  expect_complaint("rotate:angle=1,interpolation=bicubic", {"nearest or bilinear"});
+  expect_complaint("rotate:angle=1,interpolation=cubic", {"did you mean 'bicubic'?", "nearest, bilinear or bicubic"});
+  expect_complaint("rotate:angle=1,border=mirror", {"fill, edge, reflect or wrap"});
+  expect_complaint("hue:factor=0.6", {"from -0.500 to 0.500"});
+  expect_complaint("gaussian_blur:kernel_size=4,sigma=1", {"Expected an odd whole number from 1 to 63"});
+  expect_complaint("gaussian_blur:kernel_size=5,sigma=0", {"Expected a number above 0"});
+  expect_complaint("erase:x=1,y=1,width=0,height=3", {"a whole number from 1"});
+  expect_complaint("resize:width=0,height=3", {"a whole number from 1 to 16384"});
   expect_complaint("rotate:angle=1,fill=256", {"from 0 to 255"});
   expect_complaint("rotate:angle", {"key 'angle' has no value"});
 }
@@ -112,6 +131,8 @@ TEST(OpSpec, NamesKeysThatAreMissingOrTwice) {
   expect_complaint("brightness:factor=1,offset=1", {"exactly one key"});
   expect_complaint("shear", {"one or more keys"});
   expect_complaint("translate:fill=3", {"one or more keys"});
+  expect_complaint("perspective:border=edge", {"one or more keys"});
+  expect_complaint("gaussian_blur:sigma=2", {"key 'kernel_size' is missing"});
   expect_complaint("rotate:angle=1,angle=2", {"'angle' is given twice"});
 }
 
@@ -132,8 +153,14 @@ TEST(OpSpec, HelpNamesEveryOperationWithItsKeys) {
   for (const samples::OpSpec& op : samples::operation_specs()) {
     EXPECT_NE(help.find("  " + op.name), std::string::npos) << op.name;
   }
-  EXPECT_NE(help.find("rotate:angle=,interpolation=nearest|bilinear,fill=0..255"), std::string::npos) << help;
+  EXPECT_NE(help.find("rotate:angle=,interpolation=nearest|bilinear|bicubic,fill=0..255,border=fill|edge|reflect|wrap"),
+            std::string::npos)
+      << help;
   EXPECT_NE(help.find("posterize:bits=0..8"), std::string::npos) << help;
+  for (const auto& [specs, part] : {std::pair{samples::policy_specs(), "augmix:severity=1..10"},
+                                    std::pair{samples::mix_specs(), "cutmix_or_mixup:cutmix_alpha="}}) {
+    EXPECT_NE(samples::help_of(specs).find(part), std::string::npos) << part;
+  }
 }
 
 }  // namespace
