@@ -14,11 +14,12 @@ namespace leaven::cuda {
 inline constexpr std::uint32_t kFloatTurnKinds =
     kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::flip_left_right) | kind_bit(ImageOpKind::flip_top_bottom) |
     kind_bit(ImageOpKind::flip_both) | kind_bit(ImageOpKind::rotate_90) | kind_bit(ImageOpKind::rotate_270);
-inline constexpr std::uint32_t kFloatMoveKinds = kFloatTurnKinds | kind_bit(ImageOpKind::affine);
+inline constexpr std::uint32_t kFloatWarpKinds = kind_bit(ImageOpKind::affine) | kind_bit(ImageOpKind::perspective);
+inline constexpr std::uint32_t kFloatMoveKinds = kFloatTurnKinds | kFloatWarpKinds;
+inline constexpr std::uint32_t kFloatRgbKinds = kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::hue);
 inline constexpr std::uint32_t kFloatWholeKinds =
     kind_bit(ImageOpKind::contrast) | kind_bit(ImageOpKind::autocontrast);  // look at the whole image
-inline constexpr std::uint32_t kFloatStageKinds =
-    kFloatMoveKinds | kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast);
+inline constexpr std::uint32_t kFloatStageKinds = kFloatMoveKinds | kFloatRgbKinds | kind_bit(ImageOpKind::contrast);
 
 // What the threads of a block share.
 struct Nothing {};
@@ -44,7 +45,11 @@ template <std::uint32_t kKinds>
 __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, Part part) {
   const auto& [in, out, options, per_unit] = job;
   const ImageOpKind kind = state.op.kind;
-  if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
+  if constexpr (kKinds == kind_bit(ImageOpKind::perspective)) {
+    const FloatFill fill = float_fill(options.fill);
+    if (in.channels == 1) return sampled_float_pixels<1>(state.warp, in, out, fill, part, state.stages);
+    return sampled_float_pixels<3>(state.warp, in, out, fill, part, state.stages);
+  } else if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
     if (kind == ImageOpKind::affine) {
       const FloatFill fill = float_fill(options.fill);
       if (in.channels == 1) return warp_float_image<1>(state.warp, in, out, fill, part, state.stages);
@@ -60,10 +65,15 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
       return sharpen_float_image(state.op.value, in, out, part);
     } else if constexpr ((kKinds & kind_bit(ImageOpKind::autocontrast)) != 0) {
       return stretch_float_image(in, out, state.stretches);
+    } else if constexpr ((kKinds & kind_bit(ImageOpKind::erase)) != 0) {
+      return erase_float_image(state.op, in, out, part);
     } else {
       float mean = 0;
       if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
-        if (in.channels == 3) return colour_float_image(state.op.value, in, out, part, state.stages);
+        if (in.channels == 3) return map_rgb_image(ColouredPixel{state.op.value}, in, out, part, state.stages);
+      }
+      if constexpr ((kKinds & kind_bit(ImageOpKind::hue)) != 0) {
+        if (in.channels == 3) return map_rgb_image(HuePixel{state.op.value}, in, out, part, state.stages);
       }
       if constexpr ((kKinds & kind_bit(ImageOpKind::contrast)) != 0) {
         mean = float_mean_luma(in, per_unit, state.stages, state.warp_sums);
@@ -76,7 +86,7 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
 // What: out[i] = source(i) applied to in[i], f32 images.
 // Who: blockIdx.x counts images, blockIdx.y the blocks of an image; thread 0 asks the source and prepares the warp.
 // Traffic: pixel operations read and write each value once in 16-byte vectors (contrast and autocontrast read it twice,
-// one block an image; autocontrast and sharpness single values); geometry reads values where they lie and writes
+// one block an image; autocontrast, sharpness and erase single values); geometry reads values where they lie and writes
 // neighbouring ones together.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
 template <class Source>
@@ -87,8 +97,8 @@ __global__ void __launch_bounds__(kMostThreads, 4)
   const std::int64_t image = first_image + blockIdx.x;
   if (threadIdx.x == 0) {
     state.op = source(image);
-    if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
-      if (state.op.kind == ImageOpKind::affine) {
+    if constexpr ((kKinds & kFloatWarpKinds) != 0) {
+      if ((kind_bit(state.op.kind) & kFloatWarpKinds) != 0) {
         state.warp = make_warp(state.op, job.options.interpolation, job.options.border, job.out.height, job.out.width);
       }
     }
