@@ -6,7 +6,7 @@
 
 // The operations of operations.hpp on f32 images with values 0 to 255: the same formulae, but nothing is rounded to
 // integers; where the 8-bit operation clips, the result is clamped to 0..255. Other values are allowed and follow the
-// formulae. Both backends give the same bits. There is no equalize (a histogram needs 8-bit values) and no resize.
+// formulae. Both backends give the same bits. There is no equalize: a histogram needs 8-bit values.
 //
 // A pixel value that is NaN: operations that clamp (brightness, brightness_offset, contrast, color, grey, autocontrast,
 // sharpness) give 0 wherever it enters their formula; all others hand it on. In the mean of contrast it counts as 0,
@@ -97,5 +97,16 @@ void shear(ImageView<const float> in, PerImage<Shear> shear, const WarpOptions& 
 
 void translate(ImageView<const float> in, PerImage<TranslationPx> offset, const WarpOptions& options,
                ImageView<float> out, Stream stream);
+
+/// Of resize() of f32 images, for inputs of `in.height` x `in.width`, in.count images at once.
+std::int64_t float_resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// Scales to the size of `out` as Pillow's Image.resize(size, resample, box) does images of mode F: bilinear and
+/// bicubic (a = -0.5) with antialiasing, first along the rows, then along the columns; weights in double that sum to 1,
+/// sums in double, float32 in between; bicubic results are not clamped. Nearest takes the pixel that the 8-bit resize
+/// takes. A pass that keeps size and box does nothing; otherwise a NaN reaches every pixel that has it in its window.
+/// Boxes are those of the 8-bit resize. `workspace`: aligned to 8 bytes.
+void resize(ImageView<const float> in, PerImage<SourceBox> box, Interpolation interpolation, ImageView<float> out,
+            std::span<std::byte> workspace, Stream stream);
 
 }  // namespace leaven
