@@ -10,6 +10,7 @@ constexpr unsigned kTableThreads = 128;
 constexpr unsigned kColumns = 32;  // of a block of 256 threads
 constexpr unsigned kRows = 8;
 constexpr std::int64_t kRowsPerThread = 4;
+constexpr unsigned kBlocks = 4;  // of a multiprocessor: with the 40 registers that ptxas likes it spills
 constexpr std::int64_t kMostBlocks = 65535;
 
 // What: the windows and weights of all output columns and rows.
@@ -39,7 +40,7 @@ __global__ void __launch_bounds__(kTableThreads)
 // once, a plane of each channel after the other, so that neighbouring threads write neighbouring values.
 // Limits: none.
 template <int kChannels>
-__global__ void __launch_bounds__(kColumns* kRows)
+__global__ void __launch_bounds__(kColumns* kRows, kBlocks)
     float_resize_rows_kernel(FloatResizeJob job, std::int64_t count, std::byte* workspace) {
   const auto x = static_cast<std::int32_t>(blockIdx.x * kColumns + threadIdx.x);
   if (x >= job.layout.out_width) return;
@@ -81,7 +82,7 @@ __device__ RowValue row_value(std::int32_t i, std::int32_t width, std::int32_t c
 // Who: a thread works on one value of some output rows, neighbouring threads on neighbouring ones.
 // Traffic: intermediate rows read once per window that holds them; each output value written once.
 // Limits: none.
-__global__ void __launch_bounds__(kColumns* kRows)
+__global__ void __launch_bounds__(kColumns* kRows, kBlocks)
     float_resize_columns_kernel(FloatResizeJob job, ImageView<float> out, std::byte* workspace) {
   const std::int32_t width = job.layout.out_width;
   const auto channels = static_cast<std::int32_t>(out.channels);
