@@ -34,6 +34,13 @@ const std::vector<std::pair<std::string, Operation>> kOperations = {
      }},
     {"rotate_nearest", [](In in, Out out, Stream s) { rotate(in, 17.0, {}, out, s); }},
     {"rotate_bilinear", [](In in, Out out, Stream s) { rotate(in, 17.0, kBilinear, out, s); }},
+    {"hue", [](In in, Out out, Stream s) { hue(in, 0.1f, out, s); }},
+    {"erase",
+     [](In in, Out out, Stream s) {
+       erase(in, RectPx{8, 8, 12, 12}, 0, out, s);
+     }},
+    {"gaussian_blur_3", [](In in, Out out, Stream s) { gaussian_blur(in, 3, 0.8, out, s); }},
+    {"gaussian_blur_23", [](In in, Out out, Stream s) { gaussian_blur(in, 23, 3.0, out, s); }},
 };
 
 void run(benchmark::State& state, const Operation& operation, const ImageShape& shape, Backend backend) {

@@ -28,7 +28,7 @@ BlurWeights weights_of(const BlurImage& image) {
   return weights;
 }
 
-void check_kernel_size(const ImageView<const std::uint8_t>& in, std::int32_t size) {
+void check_kernel_size(const ImageShape& in, std::int32_t size) {
   check(size >= 1 && size <= 2 * kMostBlurHalf + 1 && size % 2 == 1,
         "gaussian_blur: kernel_size is {}, expected an odd number from 1 to {}", size, 2 * kMostBlurHalf + 1);
   const std::int64_t side = std::min(in.height, in.width);
@@ -36,12 +36,19 @@ void check_kernel_size(const ImageView<const std::uint8_t>& in, std::int32_t siz
         2 * side - 1, in.height, in.width);
 }
 
-}  // namespace
+void blur_one(const ImageView<const std::uint8_t>& in, const BlurWeights& weights, const ImageView<std::uint8_t>& out) {
+  blur_loops().image(in, weights, out);
+}
 
-void gaussian_blur(ImageView<const std::uint8_t> in, std::int32_t kernel_size, PerImage<double> sigma,
-                   ImageView<std::uint8_t> out, Stream stream) {
+void blur_one(const ImageView<const float>& in, const BlurWeights& weights, const ImageView<float>& out) {
+  blur_loops().float_image(in, weights, out);
+}
+
+template <class T>
+void run_blur(const ImageView<const T>& in, std::int32_t kernel_size, const PerImage<double>& sigma,
+              const ImageView<T>& out, Stream stream) {
   check_move("gaussian_blur", in, out);
-  check_kernel_size(in, kernel_size);
+  check_kernel_size(in.shape(), kernel_size);
   check_values("gaussian_blur", "sigma", sigma, in.count, [](double value) {
     check(std::isfinite(value) && value > 0, "gaussian_blur: sigma is {}, expected a positive finite number", value);
   });
@@ -54,9 +61,21 @@ void gaussian_blur(ImageView<const std::uint8_t> in, std::int32_t kernel_size, P
     BlurWeights weights;
     for (std::int64_t i = begin; i < end; ++i) {
       if (i == begin || sigma.values != nullptr) weights = weights_of(blur_image(job, i));
-      blur_loops().image(in.slice(i, 1), weights, out.slice(i, 1));
+      blur_one(in.slice(i, 1), weights, out.slice(i, 1));
     }
   });
+}
+
+}  // namespace
+
+void gaussian_blur(ImageView<const std::uint8_t> in, std::int32_t kernel_size, PerImage<double> sigma,
+                   ImageView<std::uint8_t> out, Stream stream) {
+  run_blur(in, kernel_size, sigma, out, stream);
+}
+
+void gaussian_blur(ImageView<const float> in, std::int32_t kernel_size, PerImage<double> sigma, ImageView<float> out,
+                   Stream stream) {
+  run_blur(in, kernel_size, sigma, out, stream);
 }
 
 }  // namespace leaven

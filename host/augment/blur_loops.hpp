@@ -16,6 +16,7 @@ struct BlurLoops {
   // The first image of each view.
   void (*image)(const ImageView<const std::uint8_t>& in, const BlurWeights& weights,
                 const ImageView<std::uint8_t>& out);
+  void (*float_image)(const ImageView<const float>& in, const BlurWeights& weights, const ImageView<float>& out);
 };
 LEAVEN_DECLARE_ISA_TABLE(BlurLoops, blur_loops)
 

@@ -25,9 +25,10 @@ struct Taps {
 
 // One image as rows of values, `step` of them a pixel: three where pixels are interleaved in both views, else one, of
 // one channel.
+template <class T>
 struct Plane {
-  const std::uint8_t* in;
-  std::uint8_t* out;
+  const T* in;
+  T* out;
   std::int32_t step;
 };
 
@@ -53,19 +54,20 @@ struct Plane {
 }
 
 // `pixels` pixels of a row from `first` on. Those outside of the image mirror some of the others.
-void load_line(const ImageView<const std::uint8_t>& in, const Plane& plane, std::int32_t y, std::int32_t first,
+template <class T>
+void load_line(const ImageView<const T>& in, const Plane<T>& plane, std::int32_t y, std::int32_t first,
                std::int32_t pixels, float* __restrict line) {
   const auto width = static_cast<std::int32_t>(in.width);
   const std::int32_t step = plane.step;
   const std::int32_t inner = first < 0 ? 0 : first;
   const std::int32_t inner_end = first + pixels < width ? first + pixels : width;
-  const std::uint8_t* from = plane.in + y * in.row_stride + inner * in.pixel_stride;
+  const T* from = plane.in + y * in.row_stride + inner * in.pixel_stride;
   float* to = line + (inner - first) * step;
   const std::int32_t count = (inner_end - inner) * step;
   if (in.pixel_stride == step) {
-    for (std::int32_t i = 0; i < count; ++i) to[i] = from[i];
+    for (std::int32_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i]);
   } else {
-    for (std::int32_t i = 0; i < count; ++i) to[i] = from[i * in.pixel_stride];  // step is 1
+    for (std::int32_t i = 0; i < count; ++i) to[i] = static_cast<float>(from[i * in.pixel_stride]);  // step is 1
   }
   const auto mirror = [&](std::int32_t begin, std::int32_t end) {
     for (std::int32_t x = begin; x < end; ++x) {
@@ -78,27 +80,29 @@ void load_line(const ImageView<const std::uint8_t>& in, const Plane& plane, std:
 }
 
 // `pixels` pixels of an output row from `first` on, run by run.
-void store_row(const BlurWeights& weights, const Taps& taps, const ImageView<std::uint8_t>& out, const Plane& plane,
+template <class T>
+void store_row(const BlurWeights& weights, const Taps& taps, const ImageView<T>& out, const Plane<T>& plane,
                std::int32_t y, std::int32_t first, std::int32_t pixels) {
-  std::uint8_t* row = plane.out + y * out.row_stride + first * out.pixel_stride;
+  T* row = plane.out + y * out.row_stride + first * out.pixel_stride;
   const std::int32_t values = pixels * plane.step;
   for (std::int32_t i = 0; i < values; i += kRun) {
     float sums[kRun];
     weighted_sums(weights, taps, i, sums);
-    std::uint8_t bytes[kRun];
-    for (int j = 0; j < kRun; ++j) bytes[j] = blur_rounded(sums[j]);
+    T blurred[kRun];
+    for (int j = 0; j < kRun; ++j) store_blurred(sums[j], blurred + j);
     const std::int32_t count = values - i < kRun ? values - i : kRun;
     if (out.pixel_stride == plane.step) {
-      __builtin_memcpy(row + i, bytes, static_cast<std::size_t>(count));
+      __builtin_memcpy(row + i, blurred, static_cast<std::size_t>(count) * sizeof(T));
       continue;
     }
-    for (std::int32_t j = 0; j < count; ++j) row[(i + j) * out.pixel_stride] = bytes[j];
+    for (std::int32_t j = 0; j < count; ++j) row[(i + j) * out.pixel_stride] = blurred[j];
   }
 }
 
 // `pixels` columns from `first` on, from the top to the bottom.
-void strip(const ImageView<const std::uint8_t>& in, const BlurWeights& weights, const ImageView<std::uint8_t>& out,
-           const Plane& plane, std::int32_t first, std::int32_t pixels) {
+template <class T>
+void strip(const ImageView<const T>& in, const BlurWeights& weights, const ImageView<T>& out, const Plane<T>& plane,
+           std::int32_t first, std::int32_t pixels) {
   const std::int32_t half = weights.half;
   const auto height = static_cast<std::int32_t>(in.height);
   alignas(64) float ring[kRingRows * kStrip];
@@ -125,25 +129,27 @@ void strip(const ImageView<const std::uint8_t>& in, const BlurWeights& weights, 
   }
 }
 
-void blur_plane(const ImageView<const std::uint8_t>& in, const BlurWeights& weights, const ImageView<std::uint8_t>& out,
-                const Plane& plane) {
+template <class T>
+void blur_plane(const ImageView<const T>& in, const BlurWeights& weights, const ImageView<T>& out,
+                const Plane<T>& plane) {
   const auto width = static_cast<std::int32_t>(in.width);
   const std::int32_t most = kStrip / plane.step;
   for (std::int32_t x = 0; x < width; x += most) strip(in, weights, out, plane, x, width - x < most ? width - x : most);
 }
 
-void image(const ImageView<const std::uint8_t>& in, const BlurWeights& weights, const ImageView<std::uint8_t>& out) {
+template <class T>
+void image(const ImageView<const T>& in, const BlurWeights& weights, const ImageView<T>& out) {
   const bool interleaved = in.channels == 3 && in.channel_stride == 1 && out.channel_stride == 1 &&
                            in.pixel_stride == 3 && out.pixel_stride == 3;
-  if (interleaved) return blur_plane(in, weights, out, {in.data, out.data, 3});
+  if (interleaved) return blur_plane(in, weights, out, Plane<T>{in.data, out.data, 3});
   for (std::int64_t c = 0; c < in.channels; ++c) {
-    blur_plane(in, weights, out, {in.data + c * in.channel_stride, out.data + c * out.channel_stride, 1});
+    blur_plane(in, weights, out, Plane<T>{in.data + c * in.channel_stride, out.data + c * out.channel_stride, 1});
   }
 }
 
 }  // namespace
 
 extern const BlurLoops blur_loops;
-const BlurLoops blur_loops{.image = image};
+const BlurLoops blur_loops{.image = image<std::uint8_t>, .float_image = image<float>};
 
 }  // namespace leaven::LEAVEN_ISA

@@ -68,11 +68,12 @@ RgbValues<T> rgb_row(const ImageView<T>& v, std::int64_t y) {
   return {row, row + v.channel_stride, row + 2 * v.channel_stride, v.pixel_stride};
 }
 
-void apply_color(float factor, const In& in, const Out& out) {
+// color and hue.
+void apply_to_rgb(const ImageOp& op, const In& in, const Out& out) {
+  if (in.channels == 1) return copy_image(in, out);
+  const auto loop = op.kind == ImageOpKind::color ? float_loops().color : float_loops().hue;
   const PixelRows all(in, out);
-  for (std::int64_t y = 0; y < all.rows; ++y) {
-    float_loops().color(factor, rgb_row(in, y), rgb_row(out, y), all.pixels);
-  }
+  for (std::int64_t y = 0; y < all.rows; ++y) loop(op.value, rgb_row(in, y), rgb_row(out, y), all.pixels);
 }
 
 float mean_luma(const In& in) {
@@ -165,6 +166,13 @@ void fill_image(const float* fill, const Out& out) {
   }
 }
 
+void apply_erase(const ImageOp& op, const In& in, const Out& out) {
+  copy_image(in, out);
+  const float colour[3] = {erase_value(op, 0), erase_value(op, 1), erase_value(op, 2)};
+  const Out part = rows(out, clipped_edge(op.m[1], in.height), clipped_edge(op.m[3], in.height));
+  fill_image(colour, columns(part, clipped_edge(op.m[0], in.width), clipped_edge(op.m[2], in.width)));
+}
+
 // out(y, x) = in(y + dy, x + dx)
 void apply_shift(std::int64_t dx, std::int64_t dy, const In& in, const float* fill, const Out& out) {
   const std::int64_t left = std::clamp<std::int64_t>(-dx, 0, out.width);
@@ -211,8 +219,8 @@ void apply_warp(const Warp& warp, const In& in, const Colour& colour, const Out&
 void apply_float_op(const ImageOp& op, In in, const WarpOptions& options, Out out) {
   switch (op.kind) {
     case ImageOpKind::color:
-      if (in.channels == 1) return copy_image(in, out);
-      return apply_color(op.value, in, out);
+    case ImageOpKind::hue: return apply_to_rgb(op, in, out);
+    case ImageOpKind::erase: return apply_erase(op, in, out);
     case ImageOpKind::contrast: return apply_map(float_map(op, mean_luma(in)), in, out);
     case ImageOpKind::autocontrast: return apply_stretch(in, out);
     case ImageOpKind::sharpness: return apply_sharpness(op.value, in, out);
@@ -222,6 +230,7 @@ void apply_float_op(const ImageOp& op, In in, const WarpOptions& options, Out ou
     case ImageOpKind::rotate_90: return copy_image(transposed(mirrored(in)), out);
     case ImageOpKind::rotate_270: return copy_image(transposed(upside_down(in)), out);
     case ImageOpKind::affine:
+    case ImageOpKind::perspective:
       return apply_warp(make_warp(op, options.interpolation, options.border, out.height, out.width), in, options.fill,
                         out);
     default: return apply_map(float_map(op, 0), in, out);

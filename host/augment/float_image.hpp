@@ -5,12 +5,12 @@
 #include <leaven/augment.hpp>
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
-#include "kernels/augment/float_ops.hpp"
+#include "kernels/augment/float_rgb.hpp"
 
 namespace leaven {
 
 // Applies `op` to the first image of `in` (any strides) and writes the first image of `out`, on the calling thread,
-// with the loops of the chosen instruction set. Shapes are the caller's to check: only `affine` may have an output of
+// with the loops of the chosen instruction set. Shapes are the caller's to check: only warps may have an output of
 // another size. Pixel operations may have the same view as input and output.
 void apply_float_op(const ImageOp& op, ImageView<const float> in, const WarpOptions& options, ImageView<float> out);
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "host/core/isa.hpp"
-#include "kernels/augment/float_ops.hpp"
+#include "kernels/augment/float_rgb.hpp"
 
 // The inner loops of the operations on f32 images, once per instruction set. For pixel operations `in` and `out` are
 // the same or do not overlap.
@@ -26,6 +26,7 @@ struct FloatLoops {
   std::int64_t (*sum)(const float* in, std::int64_t step, std::int64_t count);
   std::int64_t (*luma_sum)(const RgbValues<const float>& in, std::int64_t count);
   void (*color)(float factor, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count);
+  void (*hue)(float sixths, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count);
   // Widens the ranges to `count` values of `channels` (1 or 3) channels side by side.
   void (*range)(const float* in, std::int64_t step, std::int64_t channels, std::int64_t count, FloatRange* ranges);
   void (*stretch)(const Stretch* of_channel, std::int64_t channels, const float* in, std::int64_t in_step, float* out,

@@ -72,8 +72,9 @@ std::int64_t luma_sum(const RgbValues<const float>& in, std::int64_t count) {
   return in.step == 1 ? luma_sum_of<1>(in, count) : luma_sum_of<0>(in, count);
 }
 
-template <int kStep>
-void color_of(float factor, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count) {
+template <int kStep, class PixelMap>
+void map_rgb_of(const PixelMap& map, const RgbValues<const float>& in, const RgbValues<float>& out,
+                std::int64_t count) {
   const float* red = in.red;
   const float* green = kStep == 3 ? red + 1 : in.green;
   const float* blue = kStep == 3 ? red + 2 : in.blue;
@@ -84,20 +85,26 @@ void color_of(float factor, const RgbValues<const float>& in, const RgbValues<fl
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t at = i * (kStep > 0 ? kStep : in.step);
     const std::int64_t to = i * (kStep > 0 ? kStep : out.step);
-    const float r = red[at];
-    const float g = green[at];
-    const float b = blue[at];
-    const float grey = luma_of(r, g, b);
-    to_red[to] = blended(grey, r, factor);
-    to_green[to] = blended(grey, g, factor);
-    to_blue[to] = blended(grey, b, factor);
+    const FloatRgb pixel = map({red[at], green[at], blue[at]});
+    to_red[to] = pixel.r;
+    to_green[to] = pixel.g;
+    to_blue[to] = pixel.b;
   }
 }
 
+template <class PixelMap>
+void map_rgb(const PixelMap& map, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count) {
+  if (side_by_side(in) && side_by_side(out)) return map_rgb_of<3>(map, in, out, count);
+  if (in.step == 1 && out.step == 1) return map_rgb_of<1>(map, in, out, count);
+  map_rgb_of<0>(map, in, out, count);
+}
+
 void color(float factor, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count) {
-  if (side_by_side(in) && side_by_side(out)) return color_of<3>(factor, in, out, count);
-  if (in.step == 1 && out.step == 1) return color_of<1>(factor, in, out, count);
-  color_of<0>(factor, in, out, count);
+  map_rgb(ColouredPixel{factor}, in, out, count);
+}
+
+void hue(float sixths, const RgbValues<const float>& in, const RgbValues<float>& out, std::int64_t count) {
+  map_rgb(HuePixel{sixths}, in, out, count);
 }
 
 // 48 lanes: whole vectors and whole pixels.
@@ -281,6 +288,6 @@ void copy_rgb(const float* in, std::int64_t in_step, float* out, std::int64_t ou
 }  // namespace
 
 extern const FloatLoops float_loops;
-const FloatLoops float_loops{map_values, sum_values, luma_sum, color, range, stretch, sharpen, warp, copy_rgb};
+const FloatLoops float_loops{map_values, sum_values, luma_sum, color, hue, range, stretch, sharpen, warp, copy_rgb};
 
 }  // namespace leaven::LEAVEN_ISA

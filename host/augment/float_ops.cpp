@@ -64,6 +64,18 @@ void color(In in, PerImage<float> factor, Out out, Stream stream) {
   run_map("color", FactorSource<ImageOpKind::color>{factor}, factor, in, out, stream);
 }
 
+void hue(In in, PerImage<float> factor, Out out, Stream stream) {
+  check_pixel_operation("hue", in, out);
+  check_hue_factor("hue", factor, in.count);
+  run_map("hue", FloatHueSource{factor}, factor, in, out, stream);
+}
+
+void erase(In in, PerImage<RectPx> rectangle, Colour colour, Out out, Stream stream) {
+  check_pixel_operation("erase", in, out);
+  check_rectangle("erase", rectangle, in.count);
+  run_float_ops("erase", EraseSource{rectangle, colour}, in, {}, out, stream);
+}
+
 void posterize(In in, PerImage<std::int32_t> bits, Out out, Stream stream) {
   check_pixel_operation("posterize", in, out);
   check_bits("posterize", bits, in.count);
@@ -125,6 +137,13 @@ void affine_warp(In in, PerImage<AffineMatrix> matrix, const WarpOptions& option
   check_options("affine_warp", options);
   check_matrix("affine_warp", matrix, in.count);
   run_float_ops("affine_warp", AffineSource{matrix}, in, options, out, stream);
+}
+
+void perspective_warp(In in, PerImage<PerspectiveMatrix> matrix, const WarpOptions& options, Out out, Stream stream) {
+  check_geometry("perspective_warp", in, out);
+  check_options("perspective_warp", options);
+  check_matrix("perspective_warp", matrix, in.count);
+  run_float_ops("perspective_warp", PerspectiveSource{matrix}, in, options, out, stream);
 }
 
 void rotate(In in, PerImage<double> angle_deg, const WarpOptions& options, Out out, Stream stream) {

@@ -45,9 +45,7 @@ void affine_warp(In in, PerImage<AffineMatrix> matrix, const WarpOptions& option
 void perspective_warp(In in, PerImage<PerspectiveMatrix> matrix, const WarpOptions& options, Out out, Stream stream) {
   check_geometry("perspective_warp", in, out);
   check_options("perspective_warp", options);
-  check_values("perspective_warp", "matrix", matrix, in.count, [](const PerspectiveMatrix& value) {
-    for (const double element : value.m) check_finite("perspective_warp", "an element of matrix", element);
-  });
+  check_matrix("perspective_warp", matrix, in.count);
   run_image_ops("perspective_warp", PerspectiveSource{matrix}, in, options, out, stream);
 }
 

@@ -14,9 +14,6 @@
 namespace leaven {
 namespace {
 
-using In = ImageView<const std::uint8_t>;
-using Out = ImageView<std::uint8_t>;
-
 constexpr std::int64_t kMostClasses = std::int64_t{1} << 31;
 
 template <class View>
@@ -25,12 +22,13 @@ bool is_interleaved(const View& v) {
 }
 
 // Copies columns left .. right - 1 of rows top .. bottom - 1.
-void copy_part(const In& in, const BoxPx& part, const Out& out) {
+template <class T>
+void copy_part(const ImageView<const T>& in, const BoxPx& part, const ImageView<T>& out) {
   const bool interleaved = is_interleaved(in) && is_interleaved(out);
-  const auto run_bytes = static_cast<std::size_t>((part.right - part.left) * in.channels);
+  const auto run_bytes = static_cast<std::size_t>((part.right - part.left) * in.channels) * sizeof(T);
   for (std::int64_t y = part.top; y < part.bottom; ++y) {
-    const std::uint8_t* from = in.data + y * in.row_stride + part.left * in.pixel_stride;
-    std::uint8_t* to = out.data + y * out.row_stride + part.left * out.pixel_stride;
+    const T* from = in.data + y * in.row_stride + part.left * in.pixel_stride;
+    T* to = out.data + y * out.row_stride + part.left * out.pixel_stride;
     if (interleaved) {
       std::memcpy(to, from, run_bytes);
       continue;
@@ -110,31 +108,53 @@ struct Fill {
   }
 };
 
+void mean_of_run(const std::uint8_t* own, const std::uint8_t* partners, float weight, std::uint8_t* out,
+                 std::int64_t count) {
+  mix_loops().mean(own, partners, weight, out, count);
+}
+
+void mean_of_run(const float* own, const float* partners, float weight, float* out, std::int64_t count) {
+  mix_loops().float_mean(own, partners, weight, out, count);
+}
+
 // Runs of values side by side are mixed in one go, others value by value.
-void take_mean(const In& own, const In& partners, float weight, const Out& out) {
+template <class T>
+void take_mean(const ImageView<const T>& own, const ImageView<const T>& partners, float weight,
+               const ImageView<T>& out) {
   const bool planar = own.pixel_stride == 1 && partners.pixel_stride == 1 && out.pixel_stride == 1;
   const bool interleaved = is_interleaved(own) && is_interleaved(partners) && is_interleaved(out);
   const std::int64_t planes = interleaved ? 1 : own.channels;
   const std::int64_t run = interleaved ? own.width * own.channels : (planar ? own.width : 1);
   for (std::int64_t c = 0; c < planes; ++c) {
     for (std::int64_t y = 0; y < own.height; ++y) {
-      const std::uint8_t* a = own.data + c * own.channel_stride + y * own.row_stride;
-      const std::uint8_t* b = partners.data + c * partners.channel_stride + y * partners.row_stride;
-      std::uint8_t* to = out.data + c * out.channel_stride + y * out.row_stride;
+      const T* a = own.data + c * own.channel_stride + y * own.row_stride;
+      const T* b = partners.data + c * partners.channel_stride + y * partners.row_stride;
+      T* to = out.data + c * out.channel_stride + y * out.row_stride;
       if (run > 1 || own.width == 1) {
-        mix_loops().mean(a, b, weight, to, run);
+        mean_of_run(a, b, weight, to, run);
         continue;
       }
       for (std::int64_t x = 0; x < own.width; ++x) {
         to[x * out.pixel_stride] =
-            static_cast<std::uint8_t>(mixed_value(a[x * own.pixel_stride], b[x * partners.pixel_stride], weight));
+            static_cast<T>(mixed_value(a[x * own.pixel_stride], b[x * partners.pixel_stride], weight));
       }
     }
   }
 }
 
-void run_mix(const char* function, const In& in, std::span<const std::int64_t> sample_ids,
-             std::span<const std::int32_t> labels, const Mix& options, RandomKey key, const Out& out,
+template <class T>
+void mix_one(const ImageView<const T>& in, std::int64_t image, const MixDraw& drawn, const ImageView<T>& out) {
+  const ImageView<const T> own = in.slice(image, 1);
+  const ImageView<const T> partners = in.slice(drawn.partner, 1);
+  if (drawn.weight < 1) return take_mean(own, partners, drawn.weight, out);
+  const BoxPx all{.right = static_cast<std::int32_t>(in.width), .bottom = static_cast<std::int32_t>(in.height)};
+  copy_part(own, all, out);
+  if (drawn.box.left < drawn.box.right) copy_part(partners, drawn.box, out);
+}
+
+template <class T>
+void run_mix(const char* function, const ImageView<const T>& in, std::span<const std::int64_t> sample_ids,
+             std::span<const std::int32_t> labels, const Mix& options, RandomKey key, const ImageView<T>& out,
              const MixedLabels& mixed, Stream stream) {
   check_image(function, "in", in);
   check_image(function, "out", out);
@@ -163,7 +183,7 @@ void run_mix(const char* function, const In& in, std::span<const std::int64_t> s
   parallel_for(in.count, images_per_range(in.shape()), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const MixDraw drawn = draw_mix(job, i);
-      mix_image(in, i, drawn, out.slice(i, 1));
+      mix_one(in, i, drawn, out.slice(i, 1));
       write_labels(job, i, drawn);
     }
   });
@@ -185,27 +205,42 @@ MixJob mix_job(const std::optional<Mix>& options, RandomKey key, const std::int6
   return job;
 }
 
-void mix_image(const In& in, std::int64_t image, const MixDraw& drawn, const Out& out) {
-  const In own = in.slice(image, 1);
-  const In partners = in.slice(drawn.partner, 1);
-  if (drawn.weight < 1) return take_mean(own, partners, drawn.weight, out);
-  const BoxPx all{.right = static_cast<std::int32_t>(in.width), .bottom = static_cast<std::int32_t>(in.height)};
-  copy_part(own, all, out);
-  if (drawn.box.left < drawn.box.right) copy_part(partners, drawn.box, out);
+void mix_image(const ImageView<const std::uint8_t>& in, std::int64_t image, const MixDraw& drawn,
+               const ImageView<std::uint8_t>& out) {
+  mix_one(in, image, drawn, out);
 }
 
-void cutmix(In in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
-            const CutMixOptions& options, RandomKey key, Out out, MixedLabels mixed, Stream stream) {
+void cutmix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+            std::span<const std::int32_t> labels, const CutMixOptions& options, RandomKey key,
+            ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream) {
   run_mix("cutmix", in, sample_ids, labels, options, key, out, mixed, stream);
 }
 
-void mixup(In in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
-           const MixUpOptions& options, RandomKey key, Out out, MixedLabels mixed, Stream stream) {
+void mixup(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+           std::span<const std::int32_t> labels, const MixUpOptions& options, RandomKey key,
+           ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream) {
   run_mix("mixup", in, sample_ids, labels, options, key, out, mixed, stream);
 }
 
-void cutmix_or_mixup(In in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
-                     const CutMixOrMixUpOptions& options, RandomKey key, Out out, MixedLabels mixed, Stream stream) {
+void cutmix_or_mixup(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                     std::span<const std::int32_t> labels, const CutMixOrMixUpOptions& options, RandomKey key,
+                     ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream) {
+  run_mix("cutmix_or_mixup", in, sample_ids, labels, options, key, out, mixed, stream);
+}
+
+void cutmix(ImageView<const float> in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
+            const CutMixOptions& options, RandomKey key, ImageView<float> out, MixedLabels mixed, Stream stream) {
+  run_mix("cutmix", in, sample_ids, labels, options, key, out, mixed, stream);
+}
+
+void mixup(ImageView<const float> in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
+           const MixUpOptions& options, RandomKey key, ImageView<float> out, MixedLabels mixed, Stream stream) {
+  run_mix("mixup", in, sample_ids, labels, options, key, out, mixed, stream);
+}
+
+void cutmix_or_mixup(ImageView<const float> in, std::span<const std::int64_t> sample_ids,
+                     std::span<const std::int32_t> labels, const CutMixOrMixUpOptions& options, RandomKey key,
+                     ImageView<float> out, MixedLabels mixed, Stream stream) {
   run_mix("cutmix_or_mixup", in, sample_ids, labels, options, key, out, mixed, stream);
 }
 

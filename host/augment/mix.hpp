@@ -28,6 +28,7 @@ struct MixLoops {
   // out[i] = mixed_value(own[i], partners[i], weight)
   void (*mean)(const std::uint8_t* own, const std::uint8_t* partners, float weight, std::uint8_t* out,
                std::int64_t count);
+  void (*float_mean)(const float* own, const float* partners, float weight, float* out, std::int64_t count);
 };
 
 LEAVEN_DECLARE_ISA_TABLE(MixLoops, mix_loops)

@@ -24,6 +24,19 @@ void check_addend(const char* function, const PerImage<std::int32_t>& addend, st
   check(threshold >= 0 && threshold <= 256, "{}: threshold is {}, expected 0 to 256", function, threshold);
 }
 
+void check_hue_factor(const char* function, const PerImage<float>& factor, std::int64_t count) {
+  check_values(function, "factor", factor, count, [&](float value) {
+    check(value >= -0.5f && value <= 0.5f, "{}: factor is {}, expected -0.5 to 0.5", function, value);
+  });
+}
+
+void check_rectangle(const char* function, const PerImage<RectPx>& rectangle, std::int64_t count) {
+  check_values(function, "rectangle", rectangle, count, [&](const RectPx& value) {
+    check(value.width >= 0 && value.height >= 0, "{}: rectangle is {}x{}, expected sides of at least 0", function,
+          value.height, value.width);
+  });
+}
+
 void check_axis(const char* function, const PerImage<FlipAxis>& axis, std::int64_t count) {
   check_values(function, "axis", axis, count, [&](FlipAxis value) {
     check(value >= FlipAxis::none && value <= FlipAxis::both, "{}: axis is {}, expected none (0) to both (3)", function,
@@ -33,6 +46,12 @@ void check_axis(const char* function, const PerImage<FlipAxis>& axis, std::int64
 
 void check_matrix(const char* function, const PerImage<AffineMatrix>& matrix, std::int64_t count) {
   check_values(function, "matrix", matrix, count, [&](const AffineMatrix& value) {
+    for (const double element : value.m) check_finite(function, "an element of matrix", element);
+  });
+}
+
+void check_matrix(const char* function, const PerImage<PerspectiveMatrix>& matrix, std::int64_t count) {
+  check_values(function, "matrix", matrix, count, [&](const PerspectiveMatrix& value) {
     for (const double element : value.m) check_finite(function, "an element of matrix", element);
   });
 }

@@ -14,8 +14,12 @@ void check_bits(const char* function, const PerImage<std::int32_t>& bits, std::i
 void check_addend(const char* function, const PerImage<std::int32_t>& addend, std::int32_t threshold,
                   std::int64_t count);
 
+void check_hue_factor(const char* function, const PerImage<float>& factor, std::int64_t count);
+void check_rectangle(const char* function, const PerImage<RectPx>& rectangle, std::int64_t count);
+
 void check_axis(const char* function, const PerImage<FlipAxis>& axis, std::int64_t count);
 void check_matrix(const char* function, const PerImage<AffineMatrix>& matrix, std::int64_t count);
+void check_matrix(const char* function, const PerImage<PerspectiveMatrix>& matrix, std::int64_t count);
 void check_angle(const char* function, const PerImage<double>& angle_deg, std::int64_t count);
 void check_shear(const char* function, const PerImage<Shear>& shear, std::int64_t count);
 void check_translation(const char* function, const PerImage<TranslationPx>& offset, std::int64_t count);

@@ -66,18 +66,13 @@ void color(In in, PerImage<float> factor, Out out, Stream stream) {
 
 void hue(In in, PerImage<float> factor, Out out, Stream stream) {
   check_pixel_operation("hue", in, out);
-  check_values("hue", "factor", factor, in.count, [](float value) {
-    check(value >= -0.5f && value <= 0.5f, "hue: factor is {}, expected -0.5 to 0.5", value);
-  });
+  check_hue_factor("hue", factor, in.count);
   run_map("hue", HueSource{factor}, factor, in, out, stream);
 }
 
 void erase(In in, PerImage<RectPx> rectangle, Colour colour, Out out, Stream stream) {
   check_pixel_operation("erase", in, out);
-  check_values("erase", "rectangle", rectangle, in.count, [](const RectPx& value) {
-    check(value.width >= 0 && value.height >= 0, "erase: rectangle is {}x{}, expected sides of at least 0",
-          value.height, value.width);
-  });
+  check_rectangle("erase", rectangle, in.count);
   run_image_ops("erase", EraseSource{rectangle, colour}, in, {}, out, stream);
 }
 

@@ -21,24 +21,8 @@ constexpr std::int64_t kAlignment = 64;
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::int32_t most_weights(std::int64_t in, std::int64_t out, Interpolation interpolation) {
-  if (interpolation == Interpolation::nearest || out == 0) return 1;
-  const double stretch = std::max(1.0, static_cast<double>(in) / static_cast<double>(out));
-  const double support = (interpolation == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
-  return 2 * static_cast<std::int32_t>(std::ceil(support)) + 1;
-}
-
 void check_box(const SourceBox& box) {
   for (const float edge : {box.left, box.top, box.right, box.bottom}) check_finite("resize", "an edge of box", edge);
-}
-
-void check_box_inside(const SourceBox& box, ImageSize size) {
-  check_box(box);
-  if (box == SourceBox{}) return;
-  check(box.left >= 0 && box.left < box.right && static_cast<double>(box.right) <= static_cast<double>(size.width) &&
-            box.top >= 0 && box.top < box.bottom && static_cast<double>(box.bottom) <= static_cast<double>(size.height),
-        "resize: box is ({}, {}) to ({}, {}), expected a part of the image, {} wide and {} high", box.left, box.top,
-        box.right, box.bottom, size.width, size.height);
 }
 
 void run(const ResizeJob& job, const Out& out, std::span<std::byte> workspace, Stream stream) {
@@ -49,6 +33,32 @@ void run(const ResizeJob& job, const Out& out, std::span<std::byte> workspace, S
 }
 
 }  // namespace
+
+std::int32_t most_weights(std::int64_t in, std::int64_t out, Interpolation interpolation) {
+  if (interpolation == Interpolation::nearest || out == 0) return 1;
+  const double stretch = std::max(1.0, static_cast<double>(in) / static_cast<double>(out));
+  const double support = (interpolation == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
+  return 2 * static_cast<std::int32_t>(std::ceil(support)) + 1;
+}
+
+void check_boxes_inside(const PerImage<SourceBox>& boxes, const ImageShape& in) {
+  check_values("resize", "box", boxes, in.count, [&](const SourceBox& box) {
+    check_box(box);
+    if (box == SourceBox{}) return;
+    check(box.left >= 0 && box.left < box.right && static_cast<double>(box.right) <= static_cast<double>(in.width) &&
+              box.top >= 0 && box.top < box.bottom && static_cast<double>(box.bottom) <= static_cast<double>(in.height),
+          "resize: box is ({}, {}) to ({}, {}), expected a part of the image, {} wide and {} high", box.left, box.top,
+          box.right, box.bottom, in.width, in.height);
+  });
+}
+
+void check_sizes(const char* function, const ImageShape& in, ImageSize out, Interpolation interpolation) {
+  check_side(function, "in", {in.height, in.width});
+  check_side(function, "out", out);
+  check(in.count >= 0, "{}: in has {} images, expected at least 0", function, in.count);
+  check(in.channels == 1 || in.channels == 3, "{}: in has {} channels, expected 1 or 3", function, in.channels);
+  check_interpolation(function, interpolation);
+}
 
 void check_interpolation(const char* function, Interpolation interpolation) {
   check(interpolation >= Interpolation::nearest && interpolation <= Interpolation::bicubic,
@@ -135,21 +145,14 @@ void run_resize(ResizeJob job, const Out& out, std::byte* workspace, Stream stre
 }
 
 std::int64_t resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation) {
-  check_side("resize_workspace_bytes", "in", {in.height, in.width});
-  check_side("resize_workspace_bytes", "out", out);
-  check(in.count >= 0, "resize_workspace_bytes: in has {} images, expected at least 0", in.count);
-  check(in.channels == 1 || in.channels == 3, "resize_workspace_bytes: in has {} channels, expected 1 or 3",
-        in.channels);
-  check_interpolation("resize_workspace_bytes", interpolation);
+  check_sizes("resize_workspace_bytes", in, out, interpolation);
   return in.count * resize_layout(in, out, interpolation).size;
 }
 
 void resize(In in, PerImage<SourceBox> box, Interpolation interpolation, Out out, std::span<std::byte> workspace,
             Stream stream) {
   ResizeJob job = checked_resize_job("resize", in, interpolation, out);
-  check_values("resize", "box", box, in.count, [&](const SourceBox& value) {
-    check_box_inside(value, {in.height, in.width});
-  });
+  check_boxes_inside(box, in.shape());
   job.box = box;
   run(job, out, workspace, stream);
 }

@@ -14,6 +14,15 @@ ResizeJob checked_resize_job(const char* function, const ImageView<const std::ui
 ResizeJob checked_resize_job(const char* function, const RaggedImages& in, Interpolation interpolation,
                              const ImageView<std::uint8_t>& out);
 
+// Weights of an output at most, on an axis of `in` pixels.
+std::int32_t most_weights(std::int64_t in, std::int64_t out, Interpolation interpolation);
+
+// In the name of resize: a box of the batch is empty or inside the images.
+void check_boxes_inside(const PerImage<SourceBox>& boxes, const ImageShape& in);
+
+// What a function that tells the workspace's size asks for.
+void check_sizes(const char* function, const ImageShape& in, ImageSize out, Interpolation interpolation);
+
 void check_interpolation(const char* function, Interpolation interpolation);
 
 void check_side(const char* function, const char* argument, ImageSize size);

@@ -63,8 +63,12 @@ LEAVEN_HD std::uint8_t blur_rounded(float v) {
   return static_cast<std::uint8_t>(bits);
 }
 
+LEAVEN_HD void store_blurred(float v, std::uint8_t* to) { *to = blur_rounded(v); }
+LEAVEN_HD void store_blurred(float v, float* to) { *to = v; }
+
 // `out` has the shape of `in`, with at least one value.
 void gaussian_blur_cuda(const BlurJob& job, ImageView<const std::uint8_t> in, ImageView<std::uint8_t> out,
                         CUstream_st* stream);
+void gaussian_blur_cuda(const BlurJob& job, ImageView<const float> in, ImageView<float> out, CUstream_st* stream);
 
 }  // namespace leaven

@@ -7,14 +7,15 @@ namespace leaven {
 namespace cuda {
 namespace {
 
-// What: CutMix and MixUp of packed images whose order of bytes is kept, in either layout.
+// What: CutMix and MixUp of packed u8 or f32 images whose order of bytes is kept, in either layout.
 // Who: a block works on one image (or a part of it), a thread on 16 bytes at a time.
 // Traffic: each own byte read once (the partner's where the group meets the box), each output byte written once.
 // Limits: 16 divides the bytes of an image; both sides packed alike and 16-byte aligned.
-__global__ void __launch_bounds__(256) mix_bytes_kernel(const Bytes<4>* in, std::int64_t count, std::uint32_t groups,
-                                                        Rows rows, Mixer mix, Bytes<4>* out) {
+template <class Mix>
+__global__ void __launch_bounds__(256)
+    mix_bytes_kernel(const Bytes<4>* in, std::int64_t count, std::uint32_t groups, Rows rows, Mix mix, Bytes<4>* out) {
   for (std::int64_t image = blockIdx.y; image < count; image += gridDim.y) {
-    const Tile<Mixer> tile = start_tile(mix, image);
+    const Tile<Mix> tile = start_tile(mix, image);
     Bytes<4> loaded[kUnroll];
 #pragma unroll
     for (int k = 0; k < kUnroll; ++k) {
@@ -109,8 +110,9 @@ __global__ void __launch_bounds__(256)
 // Traffic: each value read once and written once, in steps of one value.
 // Limits: none.
 template <class Mix, class Finish>
-__global__ void __launch_bounds__(256) finish_strided_kernel(ImageView<const std::uint8_t> in, Mix mix, Finish finish,
-                                                             ImageView<typename Finish::Out> out) {
+__global__ void __launch_bounds__(256) finish_strided_kernel(ImageView<const typename Finish::In> in, Mix mix,
+                                                             Finish finish, ImageView<typename Finish::Out> out) {
+  using In = typename Finish::In;
   const auto width = static_cast<std::uint32_t>(in.width);
   for (std::int64_t image = blockIdx.y; image < in.count; image += gridDim.y) {
     const Tile<Mix> tile = start_tile(mix, image);
@@ -120,14 +122,14 @@ __global__ void __launch_bounds__(256) finish_strided_kernel(ImageView<const std
       const std::uint32_t y = static_cast<std::uint32_t>(pixel) / width;
       const std::uint32_t x = static_cast<std::uint32_t>(pixel) - y * width;
       const bool inside = Mix::kMixes && tile.box.has(static_cast<std::int32_t>(x), static_cast<std::int32_t>(y));
-      const std::uint8_t* from =
+      const In* from =
           in.data + (inside ? tile.partner : tile.image) * in.image_stride + y * in.row_stride + x * in.pixel_stride;
       typename Finish::Out* to = out.data + tile.image * out.image_stride + y * out.row_stride + x * out.pixel_stride;
-      const std::uint8_t* partners = in.data + tile.partner * in.image_stride + y * in.row_stride + x * in.pixel_stride;
+      const In* partners = in.data + tile.partner * in.image_stride + y * in.row_stride + x * in.pixel_stride;
       for (int c = 0; c < in.channels; ++c) {
-        std::uint8_t v = from[c * in.channel_stride];
+        In v = from[c * in.channel_stride];
         if (Mix::kMixes && tile.weight != 1.0f) {
-          v = static_cast<std::uint8_t>(mixed_value(v, partners[c * in.channel_stride], tile.weight));
+          v = static_cast<In>(mixed_value(v, partners[c * in.channel_stride], tile.weight));
         }
         to[c * out.channel_stride] = finish.value(v, c);
       }
@@ -152,7 +154,7 @@ void launch_tiles(const char* function, void (*kernel)(Parameters...), const Til
 }
 
 template <class Mix, class Finish>
-void finish_strided(const char* function, ImageView<const std::uint8_t> in, const Mix& mix, const Finish& finish,
+void finish_strided(const char* function, ImageView<const typename Finish::In> in, const Mix& mix, const Finish& finish,
                     ImageView<typename Finish::Out> out, cudaStream_t stream) {
   launch_tiles(function, finish_strided_kernel<Mix, Finish>, {in.count, in.height * in.width}, stream, in, mix, finish,
                out);
@@ -203,6 +205,26 @@ void normalise_any(const char* function, ImageView<const std::uint8_t> in, const
   finish_strided(function, in, mix, finish, out, stream);
 }
 
+template <class T, class Mix>
+void mix_any(const char* function, const ImageView<const T>& in, const Mix& mix, const ImageView<T>& out,
+             cudaStream_t stream) {
+  constexpr auto kSize = static_cast<std::int64_t>(sizeof(T));
+  const ImageShape s = in.shape();
+  const std::int64_t image_bytes = s.height * s.width * s.channels * kSize;
+  const bool interleaved = is_interleaved(in) && is_interleaved(out);
+  const bool planar = is_planar(in) && is_planar(out);
+  if ((interleaved || planar) && image_bytes % 16 == 0 && image_bytes < 0x80000000 && is_aligned(in.data, 16) &&
+      is_aligned(out.data, 16)) {
+    const auto pixel_bytes = static_cast<std::int32_t>(kSize * (interleaved ? s.channels : 1));
+    const Rows rows{static_cast<std::uint32_t>(s.width * pixel_bytes), pixel_bytes,
+                    static_cast<std::int32_t>(s.height)};
+    return launch_tiles(function, mix_bytes_kernel<Mix>, {s.count, image_bytes / 16}, stream,
+                        reinterpret_cast<const Bytes<4>*>(in.data), s.count,
+                        static_cast<std::uint32_t>(image_bytes / 16), rows, mix, reinterpret_cast<Bytes<4>*>(out.data));
+  }
+  finish_strided(function, in, mix, Keep<T>{}, out, stream);
+}
+
 }  // namespace
 }  // namespace cuda
 
@@ -228,22 +250,12 @@ template void mix_normalise_cuda(ImageView<const std::uint8_t>, const MixJob&, c
 
 void mix_cuda(const char* function, ImageView<const std::uint8_t> in, const MixJob& job, ImageView<std::uint8_t> out,
               CUstream_st* stream) {
-  const ImageShape s = in.shape();
-  const std::int64_t image_bytes = s.height * s.width * s.channels;
-  const bool interleaved = cuda::is_interleaved(in) && cuda::is_interleaved(out);
-  const bool planar = cuda::is_planar(in) && cuda::is_planar(out);
-  const cuda::Mixer mix{job};
-  if ((interleaved || planar) && image_bytes % 16 == 0 && cuda::is_aligned(in.data, 16) &&
-      cuda::is_aligned(out.data, 16)) {
-    const auto pixel_bytes = static_cast<std::int32_t>(interleaved ? s.channels : 1);
-    const cuda::Rows rows{static_cast<std::uint32_t>(s.width * pixel_bytes), pixel_bytes,
-                          static_cast<std::int32_t>(s.height)};
-    return cuda::launch_tiles(function, cuda::mix_bytes_kernel, {s.count, image_bytes / 16}, stream,
-                              reinterpret_cast<const cuda::Bytes<4>*>(in.data), s.count,
-                              static_cast<std::uint32_t>(image_bytes / 16), rows, mix,
-                              reinterpret_cast<cuda::Bytes<4>*>(out.data));
-  }
-  cuda::finish_strided(function, in, mix, cuda::Keep{}, out, stream);
+  cuda::mix_any(function, in, cuda::Mixer{job}, out, stream);
+}
+
+void mix_cuda(const char* function, ImageView<const float> in, const MixJob& job, ImageView<float> out,
+              CUstream_st* stream) {
+  cuda::mix_any(function, in, cuda::FloatMixer{job}, out, stream);
 }
 
 }  // namespace leaven

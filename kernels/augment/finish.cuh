@@ -16,15 +16,38 @@ struct NoMix {
   static constexpr bool kMixes = false;
 };
 
+__device__ inline std::uint32_t mixed_word(std::uint32_t own, std::uint32_t partners, float weight) {
+  std::uint32_t mixed = 0;
+#pragma unroll
+  for (int i = 0; i < 32; i += 8) {
+    const auto mine = static_cast<std::int32_t>(own >> i & 255);
+    mixed |= static_cast<std::uint32_t>(mixed_value(mine, static_cast<std::int32_t>(partners >> i & 255), weight)) << i;
+  }
+  return mixed;
+}
+
 struct Mixer {
   using Index = std::uint32_t;
   static constexpr bool kMixes = true;
   MixJob job;
+  __device__ static std::uint32_t mean(std::uint32_t own, std::uint32_t partners, float weight) {
+    return mixed_word(own, partners, weight);
+  }
 };
 
+// A word is one value.
+struct FloatMixer : Mixer {
+  __device__ static std::uint32_t mean(std::uint32_t own, std::uint32_t partners, float weight) {
+    return __float_as_uint(mixed_value(__uint_as_float(own), __uint_as_float(partners), weight));
+  }
+};
+
+// The u8 or f32 value itself.
+template <class T>
 struct Keep {
-  using Out = std::uint8_t;
-  __device__ std::uint8_t value(std::uint8_t v, int) const { return v; }
+  using In = T;
+  using Out = T;
+  __device__ T value(T v, int) const { return v; }
 };
 
 __device__ inline std::uint8_t byte_of(std::uint32_t word, int i) { return static_cast<std::uint8_t>(word >> (8 * i)); }
@@ -51,6 +74,7 @@ __device__ __forceinline__ std::uint32_t f16_pair(float low, float high) {
 // T is float or 16 bits of `type`.
 template <class T>
 struct Normalise {
+  using In = std::uint8_t;
   using Out = T;
   ScaleShift p;
   FloatType type;
@@ -153,15 +177,6 @@ __device__ Bytes<kWords> box_mask(const BoxPx& box, const Rows& rows, std::uint3
   return mask;
 }
 
-__device__ inline std::uint32_t mixed_word(std::uint32_t own, std::uint32_t partners, float weight) {
-  std::uint32_t mixed = 0;
-#pragma unroll
-  for (int i = 0; i < 32; i += 8) {
-    mixed |= static_cast<std::uint32_t>(mixed_value(own >> i & 255, partners >> i & 255, weight)) << i;
-  }
-  return mixed;
-}
-
 // Group `index` of the own image, with the bytes inside the box replaced by the partner's, or mixed with them.
 template <int kWords, class Mix>
 __device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index groups, typename Mix::Index index,
@@ -171,7 +186,7 @@ __device__ Bytes<kWords> load_group(const Bytes<kWords>* in, typename Mix::Index
     if (tile.weight != 1.0f) {
       const Bytes<kWords> other = in[tile.partner * static_cast<std::int64_t>(groups) + index];
 #pragma unroll
-      for (int w = 0; w < kWords; ++w) own.word[w] = mixed_word(own.word[w], other.word[w], tile.weight);
+      for (int w = 0; w < kWords; ++w) own.word[w] = Mix::mean(own.word[w], other.word[w], tile.weight);
       return own;
     }
     if (tile.box.left >= tile.box.right) return own;

@@ -17,6 +17,8 @@ void normalise_cuda(ImageView<const std::uint8_t> in, const ScaleShift& paramete
                     CUstream_st* stream);
 void mix_cuda(const char* function, ImageView<const std::uint8_t> in, const MixJob& job, ImageView<std::uint8_t> out,
               CUstream_st* stream);
+void mix_cuda(const char* function, ImageView<const float> in, const MixJob& job, ImageView<float> out,
+              CUstream_st* stream);
 // Mixing and normalising in one launch.
 template <class T>
 void mix_normalise_cuda(ImageView<const std::uint8_t> in, const MixJob& job, const ScaleShift& parameters,

@@ -10,6 +10,7 @@ namespace leaven::cuda {
 LEAVEN_INSTANTIATE(FlipSource);
 LEAVEN_INSTANTIATE(CropSource);
 LEAVEN_INSTANTIATE(AffineSource);
+LEAVEN_INSTANTIATE(PerspectiveSource);
 LEAVEN_INSTANTIATE(RotateSource);
 LEAVEN_INSTANTIATE(ShearSource);
 LEAVEN_INSTANTIATE(TranslateSource);

@@ -4,7 +4,8 @@
 
 #include "kernels/augment/float_pixel.cuh"
 
-// autocontrast and sharpness of f32 images, for one block: autocontrast on a whole image, sharpness on its part of one.
+// autocontrast, sharpness and erase of f32 images, for one block: autocontrast on a whole image, the others on its part
+// of one.
 namespace leaven::cuda {
 
 struct ChannelStretches {
@@ -173,6 +174,40 @@ __device__ inline void sharpen_float_image(float factor, const FloatIn& in, cons
                              in.height,
                              i >= border && i < rows.count - border};
     sharpen_column(column, begin, begin + kRows < in.height ? begin + kRows : in.height, factor);
+  }
+}
+
+// Warps take rows; a lane takes four values of a row, 32 apart, at a time.
+__device__ inline void erase_float_image(const ImageOp& op, const FloatIn& in, const FloatOut& out, Part part) {
+  const ValueRows rows(in, out);
+  const bool side_by_side = rows.planes == 1 && in.channels == 3;
+  const std::int64_t left = clipped_edge(op.m[0], in.width) * (side_by_side ? 3 : 1);
+  const std::int64_t top = clipped_edge(op.m[1], in.height);
+  const std::int64_t right = clipped_edge(op.m[2], in.width) * (side_by_side ? 3 : 1);
+  const std::int64_t bottom = clipped_edge(op.m[3], in.height);
+  const std::int64_t warps = blockDim.x / 32;
+#pragma unroll 1
+  for (std::int64_t row = part.index * warps + warp_id(); row < rows.planes * in.height; row += part.count * warps) {
+    const std::uint32_t plane = row < in.height ? 0 : (row < 2 * in.height ? 1 : 2);
+    const std::int64_t y = row - plane * in.height;
+    const float* from = in.data + plane * in.channel_stride + y * in.row_stride;
+    float* to = out.data + plane * out.channel_stride + y * out.row_stride;
+    const bool crossed = y >= top && y < bottom;
+#pragma unroll 1
+    for (std::int64_t i = lane_id(); i < rows.count; i += 4 * 32) {
+      float values[4];
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        const std::int64_t at = i + 32 * k;
+        const std::uint32_t channel = side_by_side ? static_cast<std::uint32_t>(at) % 3 : plane;
+        const bool erased = crossed && at >= left && at < right;
+        if (at < rows.count) values[k] = erased ? erase_value(op, channel) : from[at * rows.in_step];
+      }
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        if (i + 32 * k < rows.count) to[(i + 32 * k) * rows.out_step] = values[k];
+      }
+    }
   }
 }
 

@@ -13,6 +13,8 @@ LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::contrast>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::color>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::solarize>);
 LEAVEN_INSTANTIATE(FactorSource<ImageOpKind::sharpness>);
+LEAVEN_INSTANTIATE(FloatHueSource);
+LEAVEN_INSTANTIATE(EraseSource);
 LEAVEN_INSTANTIATE(PosterizeSource);
 LEAVEN_INSTANTIATE(SolarizeAddSource);
 LEAVEN_INSTANTIATE(PlainSource<ImageOpKind::invert>);

@@ -7,6 +7,7 @@
 #include "kernels/augment/float_image.cuh"
 #include "kernels/augment/float_ops.hpp"
 #include "kernels/augment/float_warp.cuh"
+#include "kernels/augment/op_source.hpp"
 #include "kernels/core/launch.cuh"
 
 namespace leaven::cuda {
@@ -14,11 +15,12 @@ namespace leaven::cuda {
 inline constexpr std::uint32_t kFloatTurnKinds =
     kind_bit(ImageOpKind::copy) | kind_bit(ImageOpKind::flip_left_right) | kind_bit(ImageOpKind::flip_top_bottom) |
     kind_bit(ImageOpKind::flip_both) | kind_bit(ImageOpKind::rotate_90) | kind_bit(ImageOpKind::rotate_270);
-inline constexpr std::uint32_t kFloatMoveKinds = kFloatTurnKinds | kind_bit(ImageOpKind::affine);
+inline constexpr std::uint32_t kFloatWarpKinds = kind_bit(ImageOpKind::affine) | kind_bit(ImageOpKind::perspective);
+inline constexpr std::uint32_t kFloatMoveKinds = kFloatTurnKinds | kFloatWarpKinds;
+inline constexpr std::uint32_t kFloatRgbKinds = kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::hue);
 inline constexpr std::uint32_t kFloatWholeKinds =
     kind_bit(ImageOpKind::contrast) | kind_bit(ImageOpKind::autocontrast);  // look at the whole image
-inline constexpr std::uint32_t kFloatStageKinds =
-    kFloatMoveKinds | kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::contrast);
+inline constexpr std::uint32_t kFloatStageKinds = kFloatMoveKinds | kFloatRgbKinds | kind_bit(ImageOpKind::contrast);
 
 // What the threads of a block share.
 struct Nothing {};
@@ -38,15 +40,22 @@ struct FloatJob {
   double per_luma_unit;
 };
 
+// Kernels of their own for the warps of WarpPath::sampled, which want more registers.
+enum class FloatWarps { usual, sampled };
+
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in; a source
 // delivers either moves or one pixel operation.
-template <std::uint32_t kKinds>
+template <std::uint32_t kKinds, FloatWarps kWarpPaths>
 __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, Part part) {
   const auto& [in, out, options, per_unit] = job;
   const ImageOpKind kind = state.op.kind;
-  if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
-    if (kind == ImageOpKind::affine) {
+  if constexpr ((kKinds & kFloatWarpKinds) != 0) {
+    if ((kind_bit(kind) & kFloatWarpKinds) != 0) {
       const FloatFill fill = float_fill(options.fill);
+      if constexpr (kWarpPaths == FloatWarps::sampled) {
+        if (in.channels == 1) return sample_float_image<1>(state.warp, in, out, fill, part, state.stages);
+        return sample_float_image<3>(state.warp, in, out, fill, part, state.stages);
+      }
       if (in.channels == 1) return warp_float_image<1>(state.warp, in, out, fill, part, state.stages);
       return warp_float_image<3>(state.warp, in, out, fill, part, state.stages);
     }
@@ -60,10 +69,15 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
       return sharpen_float_image(state.op.value, in, out, part);
     } else if constexpr ((kKinds & kind_bit(ImageOpKind::autocontrast)) != 0) {
       return stretch_float_image(in, out, state.stretches);
+    } else if constexpr ((kKinds & kind_bit(ImageOpKind::erase)) != 0) {
+      return erase_float_image(state.op, in, out, part);
     } else {
       float mean = 0;
       if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
-        if (in.channels == 3) return colour_float_image(state.op.value, in, out, part, state.stages);
+        if (in.channels == 3) return map_rgb_image(ColouredPixel{state.op.value}, in, out, part, state.stages);
+      }
+      if constexpr ((kKinds & kind_bit(ImageOpKind::hue)) != 0) {
+        if (in.channels == 3) return map_rgb_image(HuePixel{state.op.value}, in, out, part, state.stages);
       }
       if constexpr ((kKinds & kind_bit(ImageOpKind::contrast)) != 0) {
         mean = float_mean_luma(in, per_unit, state.stages, state.warp_sums);
@@ -76,19 +90,19 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
 // What: out[i] = source(i) applied to in[i], f32 images.
 // Who: blockIdx.x counts images, blockIdx.y the blocks of an image; thread 0 asks the source and prepares the warp.
 // Traffic: pixel operations read and write each value once in 16-byte vectors (contrast and autocontrast read it twice,
-// one block an image; autocontrast and sharpness single values); geometry reads values where they lie and writes
+// one block an image; autocontrast, sharpness and erase single values); geometry reads values where they lie and writes
 // neighbouring ones together.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
-template <class Source>
-__global__ void __launch_bounds__(kMostThreads, 4)
+template <class Source, FloatWarps kWarpPaths>
+__global__ void __launch_bounds__(kMostThreads, kWarpPaths == FloatWarps::sampled ? 2 : 4)
     float_ops_kernel(Source source, FloatJob job, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
   __shared__ FloatState<kKinds> state;
   const std::int64_t image = first_image + blockIdx.x;
   if (threadIdx.x == 0) {
     state.op = source(image);
-    if constexpr ((kKinds & kind_bit(ImageOpKind::affine)) != 0) {
-      if (state.op.kind == ImageOpKind::affine) {
+    if constexpr ((kKinds & kFloatWarpKinds) != 0) {
+      if ((kind_bit(state.op.kind) & kFloatWarpKinds) != 0) {
         state.warp = make_warp(state.op, job.options.interpolation, job.options.border, job.out.height, job.out.width);
       }
     }
@@ -96,7 +110,20 @@ __global__ void __launch_bounds__(kMostThreads, 4)
   __syncthreads();
   job.in.data += image * job.in.image_stride;
   job.out.data += image * job.out.image_stride;
-  apply_float_op<kKinds>(state, job, {blockIdx.y, gridDim.y});
+  apply_float_op<kKinds, kWarpPaths>(state, job, {blockIdx.y, gridDim.y});
+}
+
+// The kernel for warps with these options. Crops have none; perspective is always sampled.
+template <class Source>
+auto float_ops_kernel_for(const WarpOptions& options) {
+  constexpr bool kAffine = (Source::kKinds & kind_bit(ImageOpKind::affine)) != 0;
+  if constexpr (kAffine && !std::is_same_v<Source, CropSource>) {
+    if (options.interpolation == Interpolation::bicubic || options.border != Border::fill) {
+      return float_ops_kernel<Source, FloatWarps::sampled>;
+    }
+  }
+  constexpr bool kPerspective = (Source::kKinds & kind_bit(ImageOpKind::perspective)) != 0;
+  return float_ops_kernel < Source, kPerspective ? FloatWarps::sampled : FloatWarps::usual > ;
 }
 
 template <class Source>
@@ -112,8 +139,8 @@ void float_ops_cuda(const char* function, const Source& source, const ImageView<
   const unsigned threads = values <= 512 ? 64 : (values <= 2048 ? 128 : kMostThreads);
   const FloatJob job{in, out, options, per_luma_unit(in.height, in.width)};
   for (std::int64_t first = 0; first < in.count; first += kMostBlocks) {
-    launch(function, float_ops_kernel<Source>, dim3(grid_for(in.count - first, 1), parts), dim3(threads), 0, stream,
-           source, job, first);
+    launch(function, float_ops_kernel_for<Source>(options), dim3(grid_for(in.count - first, 1), parts), dim3(threads),
+           0, stream, source, job, first);
   }
 }
 

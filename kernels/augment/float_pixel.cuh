@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "kernels/augment/block.cuh"
-#include "kernels/augment/float_ops.hpp"
+#include "kernels/augment/float_rgb.hpp"
 
 // The pixel operations on f32 images, for one block on its part of one image: threads take neighbouring values, in
 // vectors of 16 bytes where memory allows.
@@ -113,44 +113,34 @@ __device__ void map_float_image(const FloatMap& map, const FloatIn& in, const Fl
   if constexpr ((kKinds & kind_bit(ImageOpKind::invert)) != 0) {
     if (map.kind == Kind::invert) map_float_run<Kind::invert>(map, in.data, out.data, count, part);
   }
-  if constexpr ((kKinds & kind_bit(ImageOpKind::color)) != 0) {
+  if constexpr ((kKinds & (kind_bit(ImageOpKind::color) | kind_bit(ImageOpKind::hue))) != 0) {
     if (map.kind == Kind::copy) map_float_run<Kind::copy>(map, in.data, out.data, count, part);
   }
 }
 
-struct FloatPixel {
-  float r, g, b;
-};
-
-__device__ __forceinline__ FloatPixel load_float_pixel(const float* p, std::int64_t channel_stride) {
+__device__ __forceinline__ FloatRgb load_float_pixel(const float* p, std::int64_t channel_stride) {
   return {p[0], p[channel_stride], p[2 * channel_stride]};
 }
 
-__device__ __forceinline__ FloatPixel coloured(const FloatPixel& p, float factor) {
-  const float grey = luma_of(p.r, p.g, p.b);
-  return {blended(grey, p.r, factor), blended(grey, p.g, factor), blended(grey, p.b, factor)};
-}
-
-__device__ __forceinline__ void store_float_pixel(float* p, std::int64_t channel_stride, const FloatPixel& pixel) {
+__device__ __forceinline__ void store_float_pixel(float* p, std::int64_t channel_stride, const FloatRgb& pixel) {
   p[0] = pixel.r;
   p[channel_stride] = pixel.g;
   p[2 * channel_stride] = pixel.b;
 }
 
 // Three vectors are four pixels.
-__device__ __forceinline__ void colour_vectors(float4* v, float factor) {
-  const FloatPixel a = coloured({v[0].x, v[0].y, v[0].z}, factor);
-  const FloatPixel b = coloured({v[0].w, v[1].x, v[1].y}, factor);
-  const FloatPixel c = coloured({v[1].z, v[1].w, v[2].x}, factor);
-  const FloatPixel d = coloured({v[2].y, v[2].z, v[2].w}, factor);
+template <class PixelMap>
+__device__ __forceinline__ void map_rgb_vectors(const PixelMap& map, float4* v) {
+  const FloatRgb a = map({v[0].x, v[0].y, v[0].z});
+  const FloatRgb b = map({v[0].w, v[1].x, v[1].y});
+  const FloatRgb c = map({v[1].z, v[1].w, v[2].x});
+  const FloatRgb d = map({v[2].y, v[2].z, v[2].w});
   v[0] = make_float4(a.r, a.g, a.b, b.r);
   v[1] = make_float4(b.g, b.b, c.r, c.g);
   v[2] = make_float4(c.b, d.r, d.g, d.b);
 }
 
-__device__ __forceinline__ std::int64_t luma_units_of(const FloatPixel& p) {
-  return luma_units(luma_of(p.r, p.g, p.b));
-}
+__device__ __forceinline__ std::int64_t luma_units_of(const FloatRgb& p) { return luma_units(luma_of(p.r, p.g, p.b)); }
 
 __device__ __forceinline__ std::int64_t luma_units_of_vectors(const float4* v) {
   return luma_units_of({v[0].x, v[0].y, v[0].z}) + luma_units_of({v[0].w, v[1].x, v[1].y}) +
@@ -208,13 +198,14 @@ __device__ __forceinline__ bool is_vector_run(const View& v) {
   return is_pixel_run(v) && misaligned_by(v.data) == 0;
 }
 
-// Three channels.
-__device__ inline void colour_float_image(float factor, const FloatIn& in, const FloatOut& out, Part part,
-                                          FloatStage& stages) {
+// color and hue, of three channels.
+template <class PixelMap>
+__device__ void map_rgb_image(const PixelMap& map, const FloatIn& in, const FloatOut& out, Part part,
+                              FloatStage& stages) {
   if (!is_vector_run(in) || !is_vector_run(out)) {
     return for_each_pixel(in, part, [&](std::int64_t x, std::int64_t y) {
-      const FloatPixel pixel = load_float_pixel(value_at(in, x, y), in.channel_stride);
-      store_float_pixel(value_at(out, x, y), out.channel_stride, coloured(pixel, factor));
+      const FloatRgb pixel = load_float_pixel(value_at(in, x, y), in.channel_stride);
+      store_float_pixel(value_at(out, x, y), out.channel_stride, map(pixel));
     });
   }
   float4* stage = stages[warp_id()];
@@ -223,12 +214,10 @@ __device__ inline void colour_float_image(float factor, const FloatIn& in, const
       [&](std::int64_t first) {
         float4 mine[3];
         load_turn(reinterpret_cast<const float4*>(in.data + 3 * first), stage, mine);
-        colour_vectors(mine, factor);
+        map_rgb_vectors(map, mine);
         store_turn(reinterpret_cast<float4*>(out.data + 3 * first), stage, mine);
       },
-      [&](std::int64_t i) {
-        store_float_pixel(out.data + 3 * i, 1, coloured(load_float_pixel(in.data + 3 * i, 1), factor));
-      });
+      [&](std::int64_t i) { store_float_pixel(out.data + 3 * i, 1, map(load_float_pixel(in.data + 3 * i, 1))); });
 }
 
 // This thread's share of the sum of the luma units of the whole image.

@@ -8,8 +8,19 @@
 // The geometric operations on f32 images, for one block on its part of one image. The places come from warp.cuh.
 namespace leaven::cuda {
 
-// out(y, x) = evaluate(x, y, float* pixel) for this block's share of the pixels. RGB pixels that lie one after the
-// other are put into order in shared memory, so that neighbouring threads write neighbouring values.
+// Where a pixel's values go.
+struct PixelPlace {
+  float* first;
+  std::int64_t step;
+  template <int kChannels>
+  __device__ __forceinline__ void store(const float (&values)[kChannels]) const {
+#pragma unroll
+    for (int c = 0; c < kChannels; ++c) first[c * step] = values[c];
+  }
+};
+
+// evaluate(x, y, place) for this block's share of the pixels. RGB pixels that lie one after the other are put into
+// order in shared memory, so that neighbouring threads write neighbouring values.
 template <int kChannels, class Evaluate>
 __device__ __forceinline__ void write_float_pixels(const FloatOut& out, Part part, FloatStage& stages,
                                                    const Evaluate& evaluate) {
@@ -22,11 +33,7 @@ __device__ __forceinline__ void write_float_pixels(const FloatOut& out, Part par
     for (; at.y < out.height; at.advance(step)) {
       const auto x = static_cast<std::int32_t>(at.x);
       const auto y = static_cast<std::int32_t>(at.y);
-      float pixel[kChannels];
-      evaluate(x, y, pixel);
-      float* to = out.data + pixel_offset(out, x, y);
-#pragma unroll
-      for (int c = 0; c < kChannels; ++c) to[c * out.channel_stride] = pixel[c];
+      evaluate(x, y, PixelPlace{out.data + pixel_offset(out, x, y), out.channel_stride});
     }
     return;
   }
@@ -39,7 +46,8 @@ __device__ __forceinline__ void write_float_pixels(const FloatOut& out, Part par
 #pragma unroll 1
   for (; first < pixels; first += stride, at.advance(step)) {
     if (at.y < out.height) {
-      evaluate(static_cast<std::int32_t>(at.x), static_cast<std::int32_t>(at.y), stage + kChannels * lane_id());
+      evaluate(static_cast<std::int32_t>(at.x), static_cast<std::int32_t>(at.y),
+               PixelPlace{stage + kChannels * lane_id(), 1});
     }
     __syncwarp();
     const std::uint32_t left = kChannels * (pixels - first);
@@ -64,24 +72,28 @@ __device__ void pick_float_pixels(const Map& map, const FloatIn& in, const Float
                                   Part part, FloatStage& stages) {
   const auto width = static_cast<std::uint32_t>(in.width);
   const auto height = static_cast<std::uint32_t>(in.height);
-  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, float* pixel) {
+  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, const PixelPlace& to) {
     const SourcePixel from = map(x, y);
     const bool inside = static_cast<std::uint32_t>(from.x) < width && static_cast<std::uint32_t>(from.y) < height;
     const float* source = in.data + (inside ? pixel_offset(in, from.x, from.y) : 0);
+    float pixel[kChannels];
 #pragma unroll
     for (int c = 0; c < kChannels; ++c) pixel[c] = inside ? source[c * in.channel_stride] : fill.of_channel[c];
+    to.store(pixel);
   });
 }
 
 template <int kChannels>
 __device__ void bilinear_float_pixels(const Warp& warp, const FloatIn& in, const FloatOut& out, const FloatFill& fill,
                                       Part part, FloatStage& stages) {
-  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, float* pixel) {
+  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, const PixelPlace& to) {
     const BilinearPlace place = bilinear_place(warp, in, x, y);
+    float pixel[kChannels];
 #pragma unroll
     for (int c = 0; c < kChannels; ++c) {
       pixel[c] = place.inside ? bilinear_value(place, in.data + c * in.channel_stride) : fill.of_channel[c];
     }
+    to.store(pixel);
   });
 }
 
@@ -90,17 +102,19 @@ __device__ void sampled_float_pixels(const Warp& warp, const FloatIn& in, const 
                                      Part part, FloatStage& stages) {
   const auto width = static_cast<std::int32_t>(in.width);
   const auto height = static_cast<std::int32_t>(in.height);
-  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, float* pixel) {
+  write_float_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y, const PixelPlace& to) {
     const Sample sample = Sample::at(warp, x, y, height, width);
 #pragma unroll 1
     for (int c = 0; c < kChannels; ++c) {
       const float* plane = in.data + c * in.channel_stride;
       const auto value = [&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; };
-      pixel[c] = sample.outside ? fill.of_channel[c] : sample_to_f32(sample.of(value), warp.interpolation);
+      const float colour = c == 0 ? fill.of_channel[0] : (c == 1 ? fill.of_channel[1] : fill.of_channel[2]);
+      to.first[c * to.step] = sample.outside ? colour : sample_to_f32(sample.of(value), warp.interpolation);
     }
   });
 }
 
+// Every path but `sampled`.
 template <int kChannels>
 __device__ void warp_float_image(const Warp& warp, const FloatIn& in, const FloatOut& out, const FloatFill& fill,
                                  Part part, FloatStage& stages) {
@@ -114,10 +128,21 @@ __device__ void warp_float_image(const Warp& warp, const FloatIn& in, const Floa
                                           part, stages);
     case WarpPath::serial:
       return pick_float_pixels<kChannels>(SerialMap{&warp, width, height}, in, out, fill, part, stages);
-    case WarpPath::sampled: return sampled_float_pixels<kChannels>(warp, in, out, fill, part, stages);
     case WarpPath::bilinear: return bilinear_float_pixels<kChannels>(warp, in, out, fill, part, stages);
     default: return pick_float_pixels<kChannels>(OutsideMap{}, in, out, fill, part, stages);
   }
+}
+
+// The paths that bicubic warps, borders that go on with the image, and perspective can have.
+template <int kChannels>
+__device__ void sample_float_image(const Warp& warp, const FloatIn& in, const FloatOut& out, const FloatFill& fill,
+                                   Part part, FloatStage& stages) {
+  if (warp.path == WarpPath::sampled) return sampled_float_pixels<kChannels>(warp, in, out, fill, part, stages);
+  const auto width = static_cast<std::int32_t>(in.width);
+  const auto height = static_cast<std::int32_t>(in.height);
+  const bool shifts = warp.path == WarpPath::shift;  // otherwise everything is outside
+  const ShiftMap map{shifts ? warp.dx : width, shifts ? warp.dy : height, width, height};
+  pick_float_pixels<kChannels>(map, in, out, fill, part, stages);
 }
 
 // copy, the mirrored and the turned kinds.

@@ -151,4 +151,10 @@ LEAVEN_HD std::int32_t mixed_value(std::int32_t own, std::int32_t partners, floa
   return static_cast<std::int32_t>(mean + 0.5f);
 }
 
+// MixUp of two f32 values: the same, not rounded.
+LEAVEN_HD float mixed_value(float own, float partners, float weight) {
+  const float product = weight * (own - partners);
+  return partners + product;
+}
+
 }  // namespace leaven

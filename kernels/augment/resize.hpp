@@ -71,12 +71,16 @@ struct ResizeAxes {
   ResizeAxis x, y;
 };
 
-LEAVEN_HD ResizeAxes resize_axes(const ResizeJob& job, const ImageRef& source, std::int64_t image) {
-  const SourceBox box = job.box.values != nullptr ? job.box.values[image] : job.box.value;
-  const ResizeAxes axes{clipped_axis(box.left, box.right, source.width),
-                        clipped_axis(box.top, box.bottom, source.height)};
+LEAVEN_HD ResizeAxes boxed_axes(const PerImage<SourceBox>& boxes, std::int64_t image, std::int64_t height,
+                                std::int64_t width) {
+  const SourceBox box = boxes.values != nullptr ? boxes.values[image] : boxes.value;
+  const ResizeAxes axes{clipped_axis(box.left, box.right, width), clipped_axis(box.top, box.bottom, height)};
   if (axes.x.low < axes.x.high && axes.y.low < axes.y.high) return axes;
-  return {{source.width, 0, static_cast<float>(source.width)}, {source.height, 0, static_cast<float>(source.height)}};
+  return {{width, 0, static_cast<float>(width)}, {height, 0, static_cast<float>(height)}};
+}
+
+LEAVEN_HD ResizeAxes resize_axes(const ResizeJob& job, const ImageRef& source, std::int64_t image) {
+  return boxed_axes(job.box, image, source.height, source.width);
 }
 
 LEAVEN_HD ResizeTable resize_table_x(const ResizeLayout& layout, std::byte* part) {
@@ -95,7 +99,8 @@ struct ResizeSpan {
   std::int32_t first, end;
 };
 
-LEAVEN_HD ResizeSpan resize_span(const ResizeTable& table, std::int64_t size) {
+template <class Table>
+LEAVEN_HD ResizeSpan resize_span(const Table& table, std::int64_t size) {
   const std::int32_t last = table.out_size - 1;
   const std::int32_t end = table.first[last] + (table.count[last] > 0 ? table.count[last] : 1);
   return {table.first[0], end < size ? end : static_cast<std::int32_t>(size)};
@@ -109,10 +114,36 @@ LEAVEN_HD double resize_weight(Interpolation interpolation, double distance) {
   return x < 2.0 ? (((x - 5.0) * x + 8.0) * x - 4.0) * a : 0.0;
 }
 
-LEAVEN_HD void write_nearest_window(const ResizeAxis& axis, double scale, std::int32_t i, const ResizeTable& table) {
+// The pixel that is nearest to output `i`, or -1: it lies outside.
+LEAVEN_HD std::int32_t nearest_source(const ResizeAxis& axis, double scale, std::int32_t i, std::int32_t out_size) {
   const double start = axis.low + scale * 0.5;
-  const double error = sums_are_exact(start, scale, table.out_size) ? 0.0 : 0x1p-52;
-  const std::int32_t from = serial_coordinate(start, 0, 0, scale, i, error, axis.size);
+  const double error = sums_are_exact(start, scale, out_size) ? 0.0 : 0x1p-52;
+  return serial_coordinate(start, 0, 0, scale, i, error, axis.size);
+}
+
+// The input pixels of an output. Weight t, not normalised, is resize_weight((t + first - centre + 0.5) * inverse).
+struct ResizeWindow {
+  std::int32_t first, count;
+  double centre, inverse;
+
+  LEAVEN_HD double weight(Interpolation interpolation, std::int32_t t) const {
+    return resize_weight(interpolation, (t + first - centre + 0.5) * inverse);
+  }
+};
+
+LEAVEN_HD ResizeWindow resize_window(const ResizeAxis& axis, Interpolation interpolation, double scale,
+                                     std::int32_t i) {
+  const double stretch = scale < 1.0 ? 1.0 : scale;
+  const double support = (interpolation == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
+  const double centre = axis.low + (i + 0.5) * scale;
+  const auto low = static_cast<std::int32_t>(centre - support + 0.5);
+  const auto high = static_cast<std::int32_t>(centre + support + 0.5);
+  const std::int32_t first = low < 0 ? 0 : low;
+  return {first, (high > axis.size ? static_cast<std::int32_t>(axis.size) : high) - first, centre, 1.0 / stretch};
+}
+
+LEAVEN_HD void write_nearest_window(const ResizeAxis& axis, double scale, std::int32_t i, const ResizeTable& table) {
+  const std::int32_t from = nearest_source(axis, scale, i, table.out_size);
   table.first[i] = from >= 0 ? from : static_cast<std::int32_t>(axis.size) - 1;
   table.count[i] = from >= 0 ? 1 : 0;
   table.weights[i] = kResizeOne;
@@ -127,20 +158,13 @@ LEAVEN_HD void write_window(const ResizeAxis& axis, Interpolation interpolation,
   }
   const double scale = static_cast<double>(axis.high - axis.low) / table.out_size;
   if (interpolation == Interpolation::nearest) return write_nearest_window(axis, scale, i, table);
-  const double stretch = scale < 1.0 ? 1.0 : scale;
-  const double support = (interpolation == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
-  const double inverse = 1.0 / stretch;
-  const double centre = axis.low + (i + 0.5) * scale;
-  const auto low = static_cast<std::int32_t>(centre - support + 0.5);
-  const auto high = static_cast<std::int32_t>(centre + support + 0.5);
-  const std::int32_t first = low < 0 ? 0 : low;
-  const std::int32_t count = (high > axis.size ? static_cast<std::int32_t>(axis.size) : high) - first;
-  table.first[i] = first;
-  table.count[i] = count;
+  const ResizeWindow window = resize_window(axis, interpolation, scale, i);
+  table.first[i] = window.first;
+  table.count[i] = window.count;
   double sum = 0;
-  for (std::int32_t t = 0; t < count; ++t) sum += resize_weight(interpolation, (t + first - centre + 0.5) * inverse);
-  for (std::int32_t t = 0; t < count; ++t) {
-    double weight = resize_weight(interpolation, (t + first - centre + 0.5) * inverse);
+  for (std::int32_t t = 0; t < window.count; ++t) sum += window.weight(interpolation, t);
+  for (std::int32_t t = 0; t < window.count; ++t) {
+    double weight = window.weight(interpolation, t);
     if (sum != 0.0) weight /= sum;
     const double fixed = weight * kResizeOne;
     table.weights[std::int64_t{t} * table.out_size + i] =

@@ -76,11 +76,11 @@ struct Sample {
   bool outside = true;
   Taps x, y;
 
-  // `height`, `width`: of the input, at least 1.
+  // `height`, `width`: of the input. One without pixels is all outside, whatever the border.
   LEAVEN_HD static Sample at(const Warp& warp, std::int32_t x, std::int32_t y, std::int32_t height,
                              std::int32_t width) {
     Sample sample;
-    if (warp.path == WarpPath::outside) return sample;
+    if (warp.path == WarpPath::outside || height < 1 || width < 1) return sample;
     const double xc = x + 0.5;
     const double yc = y + 0.5;
     double x_in = warp.m[0] * xc + warp.m[1] * yc + warp.m[2];

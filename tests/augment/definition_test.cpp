@@ -94,6 +94,21 @@ TEST_P(Definition, WarpsHaveAnyOutputSize) {
   }
 }
 
+TEST_P(Definition, AnInputWithoutPixelsIsAllFillWhateverTheBorder) {
+  const ImageShape out_shape{1, 3, 4, 3};
+  for (const ImageShape& shape : {ImageShape{1, 0, 5, 3}, ImageShape{1, 5, 0, 3}}) {
+    for (const Border border : {Border::edge, Border::reflect, Border::wrap}) {
+      for (const Interpolation interpolation : {Interpolation::nearest, Interpolation::bicubic}) {
+        const Batch in(test_images(shape, 1), shape, Memory::nhwc, stream());
+        const Batch out(out_shape, Memory::nhwc, stream());
+        const WarpOptions options{.interpolation = interpolation, .fill = 9, .border = border};
+        affine_warp(in.view(), AffineMatrix{}, options, out.view(), stream());
+        expect_same_images(out.images(), {Image(3, 4, 3, 9)}, "empty");
+      }
+    }
+  }
+}
+
 class DefinitionOnIsa : public testing::TestWithParam<CpuIsa> {
  protected:
   void SetUp() override {

@@ -166,6 +166,16 @@ inline std::vector<FloatCase> float_pixel_cases() {
       cases, "solarize_add", {0, 110, 255}, kNear, true,
       [](FloatIn in, PerImage<std::int32_t> addend, FloatOut out, Stream s) { solarize_add(in, addend, 128, out, s); },
       [](const FloatImage& image, std::int32_t addend) { return reference::solarize_add(image, addend, 128); });
+  add_float_cases<float>(cases, "hue", {0.0f, 0.5f, -0.5f, 0.1f, -0.1f, 0.25f, 1e-6f}, 1e-3, true, LEAVEN_FLOAT_OP(hue),
+                         LEAVEN_FLOAT_REFERENCE(reference::hue));
+  add_float_cases<RectPx>(
+      cases, "erase", test_rectangles(), 0, true,
+      [](FloatIn in, PerImage<RectPx> r, FloatOut out, Stream s) {
+        erase(in, r, {9, 200, 30}, out, s);
+      },
+      [](const FloatImage& image, RectPx r) {
+        return reference::erase(image, r.left, r.top, r.width, r.height, {9, 200, 30});
+      });
   using Plain = void (*)(FloatIn, FloatOut, Stream);
   using Reference = FloatImage (*)(const FloatImage&);
   const std::tuple<const char*, Plain, Reference> plain[] = {{"invert", invert, reference::invert},
@@ -213,35 +223,57 @@ inline void add_float_move_cases(std::vector<FloatCase>& cases, const ImageShape
       });
 }
 
+inline FloatImage warped(const FloatImage& image, const reference::Matrix& m, const WarpOptions& o) {
+  return reference::warp(image, m, sampling_of(o), edge_of(o), fill_of(o.fill), image.height, image.width);
+}
+inline double tolerance_of(const WarpOptions& o) { return o.interpolation == Interpolation::nearest ? 0 : 2e-4; }
+
 inline void add_float_warp_cases(std::vector<FloatCase>& cases, const ImageShape& shape, const WarpOptions& options) {
-  const bool nearest = options.interpolation == Interpolation::nearest;
-  const std::string suffix = nearest ? " nearest" : " bilinear";
-  const double tolerance = nearest ? 0 : 2e-4;
-  const auto warped = [=](const FloatImage& image, const reference::Matrix& m) {
-    return reference::warp(image, m, sampling_of(options), fill_of(options.fill), image.height, image.width);
-  };
+  const std::string suffix = " interpolation " + std::to_string(static_cast<int>(options.interpolation)) + " border " +
+                             std::to_string(static_cast<int>(options.border));
+  const double tolerance = tolerance_of(options);
   add_float_cases<AffineMatrix>(
       cases, "affine_warp" + suffix, test_matrices(shape), tolerance, false,
       [=](FloatIn in, PerImage<AffineMatrix> m, FloatOut out, Stream s) { affine_warp(in, m, options, out, s); },
-      [=](const FloatImage& image, const AffineMatrix& m) { return warped(image, m.m); });
+      [=](const FloatImage& image, const AffineMatrix& m) { return warped(image, m.m, options); });
   add_float_cases<double>(
       cases, "rotate" + suffix, {17, -17, 45, 0, 90, 180, 270, 719.5, 1e-9}, tolerance, false,
       [=](FloatIn in, PerImage<double> a, FloatOut out, Stream s) { rotate(in, a, options, out, s); },
       [=](const FloatImage& image, double a) {
-        return reference::rotate(image, a, sampling_of(options), fill_of(options.fill));
+        return reference::rotate(image, a, [&](const reference::Matrix& m) { return warped(image, m, options); });
       });
   add_float_cases<Shear>(
       cases, "shear" + suffix, {{0.3, 0}, {0, -0.2}, {-1, 0.5}}, tolerance, false,
       [=](FloatIn in, PerImage<Shear> v, FloatOut out, Stream s) { shear(in, v, options, out, s); },
       [=](const FloatImage& image, Shear v) {
-        return warped(image, {1, v.x, 0, v.y, 1, 0});
+        return warped(image, {1, v.x, 0, v.y, 1, 0}, options);
       });
   add_float_cases<TranslationPx>(
       cases, "translate" + suffix, {{3, -2}, {-0.3, 0.5}, {1000, 0}, {-1, 1}}, tolerance, false,
       [=](FloatIn in, PerImage<TranslationPx> v, FloatOut out, Stream s) { translate(in, v, options, out, s); },
       [=](const FloatImage& image, TranslationPx v) {
-        return warped(image, {1, 0, -v.x, 0, 1, -v.y});
+        return warped(image, {1, 0, -v.x, 0, 1, -v.y}, options);
       });
+}
+
+inline void add_float_perspective_cases(std::vector<FloatCase>& cases, const WarpOptions& options) {
+  add_float_cases<PerspectiveMatrix>(
+      cases, "perspective_warp " + std::to_string(static_cast<int>(options.interpolation)), test_perspectives(),
+      tolerance_of(options), false,
+      [=](FloatIn in, PerImage<PerspectiveMatrix> m, FloatOut out, Stream s) {
+        perspective_warp(in, m, options, out, s);
+      },
+      [=](const FloatImage& image, const PerspectiveMatrix& m) {
+        return reference::float_general(image, m.m, sampling_of(options), edge_of(options), fill_of(options.fill),
+                                        image.height, image.width);
+      });
+}
+
+inline void add_float_blur_cases(std::vector<FloatCase>& cases) {
+  add_float_cases<double>(
+      cases, "gaussian_blur", {0.7, 2.0, 1e6}, 2e-4, false,
+      [](FloatIn in, PerImage<double> sigma, FloatOut out, Stream s) { gaussian_blur(in, 5, sigma, out, s); },
+      [](const FloatImage& image, double sigma) { return reference::gaussian_blur(image, 5, sigma); });
 }
 
 // For images of `shape`, which has at least one pixel.
@@ -250,6 +282,14 @@ inline std::vector<FloatCase> all_float_cases(const ImageShape& shape) {
   add_float_move_cases(cases, shape);
   add_float_warp_cases(cases, shape, {.fill = {10, 20, 30}});
   add_float_warp_cases(cases, shape, {.interpolation = Interpolation::bilinear, .fill = 77});
+  add_float_warp_cases(cases, shape, {.interpolation = Interpolation::bicubic, .fill = {1, 2, 250}});
+  add_float_warp_cases(cases, shape, {.border = Border::wrap});
+  add_float_warp_cases(cases, shape, {.interpolation = Interpolation::bilinear, .border = Border::reflect});
+  add_float_warp_cases(cases, shape, {.interpolation = Interpolation::bicubic, .border = Border::edge});
+  add_float_perspective_cases(cases, {.fill = {10, 20, 30}});
+  add_float_perspective_cases(cases, {.interpolation = Interpolation::bilinear, .border = Border::reflect});
+  add_float_perspective_cases(cases, {.interpolation = Interpolation::bicubic});
+  if (std::min(shape.height, shape.width) > 2) add_float_blur_cases(cases);
   return cases;
 }
 

@@ -30,6 +30,11 @@ const std::vector<Function>& functions() {
       {"brightness_offset", true, true, [](FloatIn in, FloatOut out, Stream s) { brightness_offset(in, 3, out, s); }},
       {"contrast", true, true, [](FloatIn in, FloatOut out, Stream s) { contrast(in, 1.5f, out, s); }},
       {"color", true, true, [](FloatIn in, FloatOut out, Stream s) { color(in, 1.5f, out, s); }},
+      {"hue", true, true, [](FloatIn in, FloatOut out, Stream s) { hue(in, 0.1f, out, s); }},
+      {"erase", true, true,
+       [](FloatIn in, FloatOut out, Stream s) {
+         erase(in, RectPx{1, 1, 3, 3}, 9, out, s);
+       }},
       {"posterize", true, true, [](FloatIn in, FloatOut out, Stream s) { posterize(in, 4, out, s); }},
       {"solarize", true, true, [](FloatIn in, FloatOut out, Stream s) { solarize(in, 100.0f, out, s); }},
       {"invert", true, true, [](FloatIn in, FloatOut out, Stream s) { invert(in, out, s); }},
@@ -37,11 +42,14 @@ const std::vector<Function>& functions() {
       {"grey", true, true, [](FloatIn in, FloatOut out, Stream s) { grey(in, out, s); }},
       {"autocontrast", true, true, [](FloatIn in, FloatOut out, Stream s) { autocontrast(in, out, s); }},
       {"sharpness", false, true, [](FloatIn in, FloatOut out, Stream s) { sharpness(in, 1.5f, out, s); }},
+      {"gaussian_blur", false, true, [](FloatIn in, FloatOut out, Stream s) { gaussian_blur(in, 5, 1.0, out, s); }},
       {"flip", false, true, [](FloatIn in, FloatOut out, Stream s) { flip(in, FlipAxis::both, out, s); }},
       {"crop", false, false, [](FloatIn in, FloatOut out, Stream s) { crop(in, OffsetPx{}, out, s); }},
       {"pad_crop", false, false, [](FloatIn in, FloatOut out, Stream s) { pad_crop(in, 4, 0, OffsetPx{}, out, s); }},
       {"affine_warp", false, false,
        [](FloatIn in, FloatOut out, Stream s) { affine_warp(in, AffineMatrix{}, {}, out, s); }},
+      {"perspective_warp", false, false,
+       [](FloatIn in, FloatOut out, Stream s) { perspective_warp(in, PerspectiveMatrix{}, {}, out, s); }},
       {"rotate", false, true, [](FloatIn in, FloatOut out, Stream s) { rotate(in, 10.0, {}, out, s); }},
       {"shear", false, false, [](FloatIn in, FloatOut out, Stream s) { shear(in, Shear{.x = 1}, {}, out, s); }},
       {"translate", false, false,
@@ -169,6 +177,20 @@ TEST_P(FloatContract, ValuesMustBeInRange) {
          [=](FloatIn i, FloatOut o, Stream s) { brightness_offset(i, infinite, o, s); });
   refuse("contrast: factor is inf", [=](FloatIn i, FloatOut o, Stream s) { contrast(i, infinite, o, s); });
   refuse("color: factor is -inf", [=](FloatIn i, FloatOut o, Stream s) { color(i, -infinite, o, s); });
+  refuse("hue: factor is 0.6, expected -0.5 to 0.5", [](FloatIn i, FloatOut o, Stream s) { hue(i, 0.6f, o, s); });
+  refuse("erase: rectangle is 4x-1, expected sides of at least 0",
+         [](FloatIn i, FloatOut o, Stream s) { erase(i, RectPx{.width = -1, .height = 4}, 0, o, s); });
+  refuse("gaussian_blur: kernel_size is 4, expected an odd number from 1 to 63",
+         [](FloatIn i, FloatOut o, Stream s) { gaussian_blur(i, 4, 1.0, o, s); });
+  refuse("gaussian_blur: kernel_size is 17, expected at most 15 for images of 8x9",
+         [](FloatIn i, FloatOut o, Stream s) { gaussian_blur(i, 17, 1.0, o, s); });
+  refuse("gaussian_blur: sigma is nan, expected a positive finite number",
+         [](FloatIn i, FloatOut o, Stream s) { gaussian_blur(i, 3, kNan, o, s); });
+  refuse("perspective_warp: an element of matrix is inf", [](FloatIn i, FloatOut o, Stream s) {
+    perspective_warp(i, PerspectiveMatrix{{1, 0, 0, 0, 1, 0, kInf, 0}}, {}, o, s);
+  });
+  refuse("rotate: options.border is 4, expected fill (0), edge (1), reflect (2) or wrap (3)",
+         [](FloatIn i, FloatOut o, Stream s) { rotate(i, 1.0, {.border = static_cast<Border>(4)}, o, s); });
   refuse("sharpness: factor is inf", [=](FloatIn i, FloatOut o, Stream s) { sharpness(i, infinite, o, s); });
   refuse("solarize: threshold is nan", [](FloatIn i, FloatOut o, Stream s) { solarize(i, std::nanf(""), o, s); });
   refuse("posterize: bits is 9, expected 0 to 8", [](FloatIn i, FloatOut o, Stream s) { posterize(i, 9, o, s); });

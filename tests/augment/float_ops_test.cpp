@@ -90,8 +90,10 @@ TEST_P(FloatOps, NoImagesAreNoWork) {
 
 // Inputs and outputs of different sizes; an input without pixels is all outside.
 TEST_P(FloatOps, WarpsHaveAnyOutputSize) {
-  for (const Interpolation interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
-    const WarpOptions options{.interpolation = interpolation, .fill = {1, 2, 3}};
+  for (const WarpOptions& options : {WarpOptions{.fill = {1, 2, 3}},
+                                     {.interpolation = Interpolation::bilinear, .fill = {1, 2, 3}},
+                                     {.interpolation = Interpolation::bicubic, .fill = {1, 2, 3}},
+                                     {.interpolation = Interpolation::bicubic, .border = Border::wrap}}) {
     for (const ImageShape& shape : {ImageShape{2, 9, 14, 3}, ImageShape{1, 1, 3, 1}, ImageShape{1, 0, 5, 3}}) {
       for (const ImageSize size : {ImageSize{5, 40}, ImageSize{30, 7}, ImageSize{1, 1}}) {
         const std::vector<FloatImage> images = float_images(shape, 5);
@@ -101,8 +103,9 @@ TEST_P(FloatOps, WarpsHaveAnyOutputSize) {
                              .run = [&](FloatIn in, FloatOut out, Stream s) { affine_warp(in, m, options, out, s); },
                              .expected =
                                  [&](const FloatImage& image, std::size_t) {
-                                   return reference::warp(image, m.m, sampling_of(options), fill_of(options.fill),
-                                                          static_cast<int>(size.height), static_cast<int>(size.width));
+                                   return reference::warp(image, m.m, sampling_of(options), edge_of(options),
+                                                          fill_of(options.fill), static_cast<int>(size.height),
+                                                          static_cast<int>(size.width));
                                  },
                              .tolerance = 2e-4,
                              .out_shape = [&](const ImageShape&) { return out_shape; }};
@@ -149,8 +152,11 @@ std::vector<Pair> pairs() {
   all.push_back(pair_of("pad_crop", 0, [](auto in, auto out, Stream s) {
     pad_crop(in, 4, 9, OffsetPx{1, 5}, out, s);
   }));
-  for (const Interpolation interpolation : {Interpolation::nearest, Interpolation::bilinear}) {
-    const WarpOptions options{.interpolation = interpolation, .fill = {1, 2, 3}};
+  for (const WarpOptions& options : {WarpOptions{.fill = {1, 2, 3}},
+                                     {.interpolation = Interpolation::bilinear, .fill = {1, 2, 3}},
+                                     {.interpolation = Interpolation::bicubic, .border = Border::edge},
+                                     {.interpolation = Interpolation::bilinear, .border = Border::wrap},
+                                     {.border = Border::reflect}}) {
     all.push_back(pair_of("rotate", 0, [=](auto in, auto out, Stream s) { rotate(in, 33.0, options, out, s); }));
     all.push_back(pair_of("shear", 0, [=](auto in, auto out, Stream s) {
       shear(in, Shear{0.3, -0.1}, options, out, s);
@@ -158,7 +164,14 @@ std::vector<Pair> pairs() {
     all.push_back(pair_of("translate", 0, [=](auto in, auto out, Stream s) {
       translate(in, TranslationPx{2.3, -1.6}, options, out, s);
     }));
+    all.push_back(pair_of("perspective_warp", 0, [=](auto in, auto out, Stream s) {
+      perspective_warp(in, PerspectiveMatrix{{0.9, 0.1, 1, -0.2, 1.1, 2, 0.01, -0.004}}, options, out, s);
+    }));
   }
+  all.push_back(pair_of("erase", 0, [](auto in, auto out, Stream s) { erase(in, RectPx{3, 4, 9, 5}, 77, out, s); }));
+  // The 8-bit H is cut to steps of 1/255 turn, 6 levels each, and goes round after 256; S is cut, values are rounded.
+  all.push_back(pair_of("hue", 14, [](auto in, auto out, Stream s) { hue(in, 0.2f, out, s); }));
+  all.push_back(pair_of("gaussian_blur", 0.5, [](auto in, auto out, Stream s) { gaussian_blur(in, 7, 1.5, out, s); }));
   return all;
 }
 

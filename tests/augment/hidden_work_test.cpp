@@ -139,6 +139,8 @@ TEST(FloatOpsCpu, ACallAllocatesNothing) {
   const Stream cpu = Stream::cpu();
   const std::vector<float> values(static_cast<std::size_t>(shape.size()), 99.5f);
   std::vector<float> results(values.size());
+  const std::vector<std::int64_t> ids(64, 3);
+  std::vector<float> weights(64);
   const auto in = ImageView<const float>::nhwc(values.data(), shape);
   const auto out = ImageView<float>::nhwc(results.data(), shape);
   const auto calls = [&] {
@@ -149,6 +151,13 @@ TEST(FloatOpsCpu, ACallAllocatesNothing) {
     flip(in, FlipAxis::both, out, cpu);
     rotate(in, 10.0, {}, out, cpu);
     rotate(in, 10.0, {.interpolation = Interpolation::bilinear}, out, cpu);
+    rotate(in, 10.0, {.interpolation = Interpolation::bicubic, .border = Border::wrap}, out, cpu);
+    perspective_warp(in, PerspectiveMatrix{}, {}, out, cpu);
+    hue(in, 0.2f, out, cpu);
+    erase(in, RectPx{1, 2, 3, 4}, 9, out, cpu);
+    gaussian_blur(in, 9, 1.5, out, cpu);
+    mixup(in, ids, {}, {}, {.seed = 1}, out, {.a = {}, .b = {}, .weight_a = weights}, cpu);
+    cutmix(in, ids, {}, {}, {.seed = 1}, out, {.a = {}, .b = {}, .weight_a = weights}, cpu);
   };
   calls();
   const long before = allocations.load();

@@ -79,6 +79,10 @@ inline Image warped(const Image& image, const reference::Matrix& m, const WarpOp
                                  fill_of(o.fill), image.height, image.width);
 }
 
+inline std::vector<RectPx> test_rectangles() {
+  return {{0, 0, 2, 3}, {-5, -5, 7, 6}, {1, 1, 0, 4}, {3, 0, 1 << 30, 1 << 30}, {-9, 2, 1 << 30, 1}};
+}
+
 inline std::vector<OpCase> pixel_cases() {
   std::vector<OpCase> cases;
   const std::vector<float> factors{0.0f, 1.0f, 0.5f, 1.9f, 0.1f, 3.7f, -0.75f, 1e7f, 0.9999999f};
@@ -88,9 +92,7 @@ inline std::vector<OpCase> pixel_cases() {
   add_cases(cases, "hue", std::vector<float>{0.0f, 0.5f, -0.5f, 0.1f, -0.1f, 0.25f, 0.0039f, -0.0041f}, true, hue,
             [](const Image& image, float factor) { return reference::hue(image, factor); });
   add_cases(
-      cases, "erase",
-      std::vector<RectPx>{{0, 0, 2, 3}, {-5, -5, 7, 6}, {1, 1, 0, 4}, {3, 0, 1 << 30, 1 << 30}, {-9, 2, 1 << 30, 1}},
-      true,
+      cases, "erase", test_rectangles(), true,
       [](In in, PerImage<RectPx> r, Out out, Stream s) {
         erase(in, r, {9, 200, 30}, out, s);
       },
@@ -211,15 +213,18 @@ inline void add_warp_cases(std::vector<OpCase>& cases, const ImageShape& shape, 
       });
 }
 
+inline std::vector<PerspectiveMatrix> test_perspectives() {
+  return {{{1, 0, 0, 0, 1, 0, 0, 0}},
+          {{0.9, 0.1, 1, -0.2, 1.1, 2, 0.01, -0.004}},
+          {{1, 0.2, -3, 0.1, 0.8, 0, -0.2, 0.003}},  // the horizon crosses the image
+          {{2, 0, 0, 0, 2, 0, -2, 0}},               // division by 0 in column 0
+          {{0, 0, 1e300, 0, 0, 1, 1e300, 0}}};
+}
+
 inline void add_perspective_cases(std::vector<OpCase>& cases, const WarpOptions& options) {
   add_cases(
-      cases, "perspective_warp " + std::to_string(static_cast<int>(options.interpolation)),
-      std::vector<PerspectiveMatrix>{{{1, 0, 0, 0, 1, 0, 0, 0}},
-                                     {{0.9, 0.1, 1, -0.2, 1.1, 2, 0.01, -0.004}},
-                                     {{1, 0.2, -3, 0.1, 0.8, 0, -0.2, 0.003}},  // the horizon crosses the image
-                                     {{2, 0, 0, 0, 2, 0, -2, 0}},               // division by 0 in column 0
-                                     {{0, 0, 1e300, 0, 0, 1, 1e300, 0}}},
-      false, [=](In in, PerImage<PerspectiveMatrix> m, Out out, Stream s) { perspective_warp(in, m, options, out, s); },
+      cases, "perspective_warp " + std::to_string(static_cast<int>(options.interpolation)), test_perspectives(), false,
+      [=](In in, PerImage<PerspectiveMatrix> m, Out out, Stream s) { perspective_warp(in, m, options, out, s); },
       [=](const Image& image, const PerspectiveMatrix& m) {
         return reference::warp_general(image, m.m, sampling_of(options), edge_of(options), fill_of(options.fill),
                                        image.height, image.width);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <functional>
 
 #include "tests/reference/augment_reference.hpp"
+#include "tests/reference/warp_reference.hpp"
 
 // The augmentation operations on f32 images once more, in double, pixel by pixel, from their definitions. Shares no
 // code with the library.
@@ -104,6 +106,61 @@ inline FloatImage sharpness(const FloatImage& in, float factor) {
   });
 }
 
+// To HSV and back by sectors, as Pillow does in 8 bits.
+inline std::array<double, 3> exact_hue(std::array<double, 3> rgb, double factor) {
+  const auto [r, g, b] = rgb;
+  const double most = std::max({r, g, b});
+  const double range = most - std::min({r, g, b});
+  if (range == 0) return rgb;
+  double turn = (r == most ? (g - b) / range : g == most ? 2 + (b - r) / range : 4 + (r - g) / range) / 6 + factor;
+  turn -= std::floor(turn);
+  const double f = 6 * turn - std::floor(6 * turn);
+  const double p = most - range;
+  const double q = most - range * f;
+  const double t = most - range * (1 - f);
+  switch (static_cast<int>(6 * turn) % 6) {
+    case 1: return {q, most, p};
+    case 2: return {p, most, t};
+    case 3: return {p, q, most};
+    case 4: return {t, p, most};
+    case 5: return {most, p, q};
+    default: return {most, t, p};
+  }
+}
+
+inline FloatImage hue(const FloatImage& in, float factor) {
+  if (in.channels == 1) return in;
+  return make_float(in.height, in.width, 3, [&](int y, int x, int c) {
+    return exact_hue({in.at(y, x, 0), in.at(y, x, 1), in.at(y, x, 2)}, factor)[static_cast<std::size_t>(c)];
+  });
+}
+
+inline FloatImage erase(const FloatImage& in, std::int64_t left, std::int64_t top, std::int64_t width,
+                        std::int64_t height, Fill colour) {
+  return make_float(in.height, in.width, in.channels, [&](int y, int x, int c) -> float {
+    const bool inside = x >= left && x < left + width && y >= top && y < top + height;
+    return inside ? colour[static_cast<std::size_t>(c)] : in.at(y, x, c);
+  });
+}
+
+// The means of whole windows, not in two passes; the border is mirrored.
+inline FloatImage gaussian_blur(const FloatImage& in, int size, double sigma) {
+  const int half = size / 2;
+  const auto mirrored = [](int i, int side) { return i < 0 ? -i : (i < side ? i : 2 * side - 2 - i); };
+  const auto density = [&](int d) { return std::exp(-0.5 * (d / sigma) * (d / sigma)); };
+  double total = 0;
+  for (int i = -half; i <= half; ++i) total += density(i);
+  return make_float(in.height, in.width, in.channels, [&](int y, int x, int c) {
+    double sum = 0;
+    for (int i = -half; i <= half; ++i) {
+      const int row = mirrored(y + i, in.height);
+      for (int j = -half; j <= half; ++j)
+        sum += density(i) / total * (density(j) / total) * in.at(row, mirrored(x + j, in.width), c);
+    }
+    return sum;
+  });
+}
+
 inline FloatImage invert(const FloatImage& in) {
   return map(in, [](double v) { return 255 - v; });
 }
@@ -136,33 +193,37 @@ inline FloatImage float_bilinear(const FloatImage& in, const Matrix& m, Fill fil
   });
 }
 
-inline FloatImage warp(const FloatImage& in, const Matrix& m, Sampling sampling, Fill fill, int height, int width) {
-  const bool finite = std::all_of(m.begin(), m.end(), [](double v) { return std::isfinite(v); });
-  if (sampling == Sampling::bilinear && finite) return float_bilinear(in, m, fill, height, width);
-  return moved(in, fill, [&](const Image& i) { return reference::warp(i, m, Sampling::nearest, {}, height, width); });
+inline FloatImage float_general(const FloatImage& in, const std::array<double, 8>& m, Sampling sampling, Edge edge,
+                                Fill fill, int height, int width) {
+  return make_float(height, width, in.channels, [&](int y, int x, int c) {
+    const double value = warped_value(in, m, sampling, edge, fill, y, x, c);
+    return sampling == Sampling::bicubic ? clamped(value) : value;
+  });
 }
 
-// Nearest, or the exact turns, as the 8-bit reference has them.
-inline FloatImage rotate(const FloatImage& in, double angle_deg, Sampling sampling, Fill fill) {
-  double angle = std::fmod(angle_deg, 360.0);
-  if (angle < 0) angle += 360.0;
-  const bool square = in.height == in.width;
-  const bool turn = angle == 0 || angle == 180 || (square && (angle == 90 || angle == 270));
-  if (sampling == Sampling::nearest || turn || !std::isfinite(angle)) {
-    return moved(in, fill, [&](const Image& i) {
-      return reference::rotate(i, angle_deg, [&](const Matrix& m) {
-        return reference::warp(i, m, Sampling::nearest, {}, i.height, i.width);
-      });
-    });
+inline FloatImage warp(const FloatImage& in, const Matrix& m, Sampling sampling, Edge edge, Fill fill, int height,
+                       int width) {
+  const bool finite = std::all_of(m.begin(), m.end(), [](double v) { return std::isfinite(v); });
+  if (!finite || (sampling == Sampling::nearest && edge == Edge::fill)) {  // Pillow's three ways
+    return moved(in, fill, [&](const Image& i) { return reference::warp(i, m, Sampling::nearest, {}, height, width); });
   }
-  const double rad = -(angle * (std::numbers::pi / 180.0));
-  const double cosine = fifteen_decimals(std::cos(rad));
-  const double sine = fifteen_decimals(std::sin(rad));
-  const double cx = in.width / 2.0;
-  const double cy = in.height / 2.0;
-  return float_bilinear(in,
-                        {cosine, sine, cosine * -cx + sine * -cy + cx, -sine, cosine, -sine * -cx + cosine * -cy + cy},
-                        fill, in.height, in.width);
+  if (sampling == Sampling::bilinear && edge == Edge::fill) return float_bilinear(in, m, fill, height, width);
+  return float_general(in, {m[0], m[1], m[2], m[3], m[4], m[5], 0, 0}, sampling, edge, fill, height, width);
+}
+
+// The exact turn, or the matrix, of the 8-bit reference; warp(matrix) warps `in`.
+template <class Warp>
+FloatImage rotate(const FloatImage& in, double angle_deg, const Warp& warp) {
+  bool turned = true;
+  Matrix matrix{};
+  const FloatImage exact = moved(in, {}, [&](const Image& places) {
+    return rotate(places, angle_deg, [&](const Matrix& m) {
+      turned = false;
+      matrix = m;
+      return places;
+    });
+  });
+  return turned ? exact : warp(matrix);
 }
 
 }  // namespace leaven::reference

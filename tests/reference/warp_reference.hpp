@@ -11,8 +11,9 @@ namespace leaven::reference {
 
 enum class Edge { fill, nearest, mirror, periodic };
 
-// The value at whole-numbered position (x, y), which may lie outside.
-inline double value_at(const Image& in, double x, double y, int c, Edge edge) {
+// The value at whole-numbered position (x, y), which may lie outside. AnyImage: Image or one of floats.
+template <class AnyImage>
+double value_at(const AnyImage& in, double x, double y, int c, Edge edge) {
   const auto inside = [&](double v, int size) -> int {
     v = std::fmax(-1073741824.0 - 1, std::fmin(1073741824.0 + 2, v));
     const auto last = static_cast<double>(size - 1);
@@ -37,7 +38,8 @@ inline double cubic(const std::array<double, 4>& v, double d) {
 
 inline double bounded(double v) { return std::fmax(-1073741824.0, std::fmin(1073741824.0, v)); }
 
-inline double sampled(const Image& in, double x_in, double y_in, int c, Sampling sampling, Edge edge) {
+template <class AnyImage>
+double sampled(const AnyImage& in, double x_in, double y_in, int c, Sampling sampling, Edge edge) {
   if (sampling == Sampling::nearest) {
     return value_at(in, std::floor(bounded(x_in)), std::floor(bounded(y_in)), c, edge);
   }
@@ -63,20 +65,27 @@ inline double sampled(const Image& in, double x_in, double y_in, int c, Sampling
   return cubic(rows, dy);
 }
 
-inline Image warp_general(const Image& in, const std::array<double, 8>& m, Sampling sampling, Edge edge, Fill fill,
-                          int height, int width) {
-  bool finite = true;
+// Of output pixel (x, y), neither clamped nor rounded.
+template <class AnyImage>
+double warped_value(const AnyImage& in, const std::array<double, 8>& m, Sampling sampling, Edge edge, Fill fill, int y,
+                    int x, int c) {
+  bool finite = in.height > 0 && in.width > 0;  // an input without pixels is all outside
   for (const double element : m) finite = finite && std::isfinite(element);
   const bool projective = m[6] != 0 || m[7] != 0;
-  return make(height, width, in.channels, [&](int y, int x, int c) -> int {
-    const double d = projective ? m[6] * (x + 0.5) + m[7] * (y + 0.5) + 1 : 1;
-    const double x_in = (m[0] * (x + 0.5) + m[1] * (y + 0.5) + m[2]) / d;
-    const double y_in = (m[3] * (x + 0.5) + m[4] * (y + 0.5) + m[5]) / d;
-    const bool inside = x_in >= 0 && x_in < in.width && y_in >= 0 && y_in < in.height;
-    if (!finite || std::isnan(x_in) || std::isnan(y_in) || (edge == Edge::fill && !inside)) {
-      return fill[static_cast<std::size_t>(c)];
-    }
-    return static_cast<int>(std::fmax(0.0, std::fmin(255.0, sampled(in, x_in, y_in, c, sampling, edge))));
+  const double d = projective ? m[6] * (x + 0.5) + m[7] * (y + 0.5) + 1 : 1;
+  const double x_in = (m[0] * (x + 0.5) + m[1] * (y + 0.5) + m[2]) / d;
+  const double y_in = (m[3] * (x + 0.5) + m[4] * (y + 0.5) + m[5]) / d;
+  const bool inside = x_in >= 0 && x_in < in.width && y_in >= 0 && y_in < in.height;
+  if (!finite || std::isnan(x_in) || std::isnan(y_in) || (edge == Edge::fill && !inside)) {
+    return fill[static_cast<std::size_t>(c)];
+  }
+  return sampled(in, x_in, y_in, c, sampling, edge);
+}
+
+inline Image warp_general(const Image& in, const std::array<double, 8>& m, Sampling sampling, Edge edge, Fill fill,
+                          int height, int width) {
+  return make(height, width, in.channels, [&](int y, int x, int c) {
+    return static_cast<int>(std::fmax(0.0, std::fmin(255.0, warped_value(in, m, sampling, edge, fill, y, x, c))));
   });
 }
 

@@ -6,7 +6,7 @@
 
 // The operations of operations.hpp on f32 images with values 0 to 255: the same formulae, but nothing is rounded to
 // integers; where the 8-bit operation clips, the result is clamped to 0..255. Other values are allowed and follow the
-// formulae. Both backends give the same bits. There is no equalize (a histogram needs 8-bit values) and no resize.
+// formulae. Both backends give the same bits. There is no equalize: a histogram needs 8-bit values.
 //
 // A pixel value that is NaN: operations that clamp (brightness, brightness_offset, contrast, color, grey, autocontrast,
 // sharpness) give 0 wherever it enters their formula; all others hand it on. In the mean of contrast it counts as 0,
@@ -28,6 +28,17 @@ void contrast(ImageView<const float> in, PerImage<float> factor, ImageView<float
 
 /// blend(luma of the pixel, v, factor). One channel: a copy.
 void color(ImageView<const float> in, PerImage<float> factor, ImageView<float> out, Stream stream);
+
+/// Turns the hue. With V the largest of R, G, B, C = V - the smallest, H in sixths of the circle = (G - B) / C where V
+/// is R, else 2 + (B - R) / C where V is G, else 4 + (R - G) / C, and h = H + 6 factor modulo 6: R, G, B become
+/// V - C max(0, min(k, 4 - k, 1)) with k = n + h modulo 6, n = 5, 3, 1. So RGB to HSV (S = C / V) and back, nothing
+/// quantised. factor -0.5 to 0.5. Of factors in device memory any turns; whole turns, infinities and NaN copy. Pixels
+/// with C = 0, with a NaN or with infinities stay, and values out of range stay between the pixel's extremes. One
+/// channel: a copy.
+void hue(ImageView<const float> in, PerImage<float> factor, ImageView<float> out, Stream stream);
+
+/// Paints a rectangle with a colour. What is outside of the image is not looked at: any rectangle is allowed.
+void erase(ImageView<const float> in, PerImage<RectPx> rectangle, Colour colour, ImageView<float> out, Stream stream);
 
 /// The largest multiple of 2^(8 - bits) up to v: floor(v / 2^(8 - bits)) 2^(8 - bits). bits 0 to 8, 8 leaves the whole
 /// numbers. Values in device memory are clamped to that range.
@@ -52,13 +63,18 @@ void autocontrast(ImageView<const float> in, ImageView<float> out, Stream stream
 /// `out` must not overlap `in`. Of factors in device memory, NaN gives black inside the border.
 void sharpness(ImageView<const float> in, PerImage<float> factor, ImageView<float> out, Stream stream);
 
+/// The means of the 8-bit operation in float32, not rounded; a NaN reaches every pixel that has it in its window.
+void gaussian_blur(ImageView<const float> in, std::int32_t kernel_size, PerImage<double> sigma, ImageView<float> out,
+                   Stream stream);
+
 /// 255 - v.
 void invert(ImageView<const float> in, ImageView<float> out, Stream stream);
 
 // -------------------------------------------------------------------------------------------------------- geometry
 // As in operations.hpp, odd values in device memory too. Nearest takes the same pixel as for 8-bit images and does not
-// touch its value. Bilinear interpolates in double between the same four pixels and rounds to float32; a NaN reaches
-// every pixel that has it among its four. Bicubic results are clamped to 0..255.
+// touch its value. Bilinear and bicubic interpolate in double between the same pixels, 4 or 16, and round to float32; a
+// NaN reaches every pixel that has it among them. Bicubic results are clamped to 0..255, unless a warp with
+// Border::fill moves by whole pixels, which copies.
 
 void flip(ImageView<const float> in, PerImage<FlipAxis> axis, ImageView<float> out, Stream stream);
 
@@ -70,6 +86,9 @@ void pad_crop(ImageView<const float> in, std::int32_t padding, Colour fill, PerI
 void affine_warp(ImageView<const float> in, PerImage<AffineMatrix> matrix, const WarpOptions& options,
                  ImageView<float> out, Stream stream);
 
+void perspective_warp(ImageView<const float> in, PerImage<PerspectiveMatrix> matrix, const WarpOptions& options,
+                      ImageView<float> out, Stream stream);
+
 void rotate(ImageView<const float> in, PerImage<double> angle_deg, const WarpOptions& options, ImageView<float> out,
             Stream stream);
 
@@ -78,5 +97,16 @@ void shear(ImageView<const float> in, PerImage<Shear> shear, const WarpOptions& 
 
 void translate(ImageView<const float> in, PerImage<TranslationPx> offset, const WarpOptions& options,
                ImageView<float> out, Stream stream);
+
+/// Of resize() of f32 images, for inputs of `in.height` x `in.width`, in.count images at once.
+std::int64_t float_resize_workspace_bytes(const ImageShape& in, ImageSize out, Interpolation interpolation);
+
+/// Scales to the size of `out` as Pillow's Image.resize(size, resample, box) does images of mode F: bilinear and
+/// bicubic (a = -0.5) with antialiasing, first along the rows, then along the columns; weights in double that sum to 1,
+/// sums in double, float32 in between; bicubic results are not clamped. Nearest takes the pixel that the 8-bit resize
+/// takes. A pass that keeps size and box does nothing; otherwise a NaN reaches every pixel that has it in its window.
+/// Boxes are those of the 8-bit resize. `workspace`: aligned to 8 bytes.
+void resize(ImageView<const float> in, PerImage<SourceBox> box, Interpolation interpolation, ImageView<float> out,
+            std::span<std::byte> workspace, Stream stream);
 
 }  // namespace leaven

@@ -115,7 +115,8 @@ enum class Border : std::int32_t { fill, edge, reflect, wrap };
 enum class FlipAxis : std::int32_t { none, left_right, top_bottom, both };
 
 /// Pillow's warps have Border::fill. For the other borders the place in the input is found in double for nearest too,
-/// and each pixel that is interpolated between is taken from inside; places beyond 2^30 pixels count as 2^30.
+/// and each pixel that is interpolated between is taken from inside; places beyond 2^30 pixels count as 2^30. An input
+/// without pixels gives `fill` whatever the border.
 struct WarpOptions {
   Interpolation interpolation = Interpolation::nearest;
   Colour fill = 0;  ///< of output pixels whose source lies outside the input

@@ -262,6 +262,16 @@ void cutmix_or_mixup(ImageView<const std::uint8_t> in, std::span<const std::int6
                      std::span<const std::int32_t> labels, const CutMixOrMixUpOptions& options, RandomKey key,
                      ImageView<std::uint8_t> out, MixedLabels mixed, Stream stream);
 
+/// The same of f32 images: lambda own + (1 - lambda) partner's, as partner's + lambda (own - partner's) in float32, is
+/// not rounded. The draws, labels and weights are those of 8-bit images of the same shape.
+void cutmix(ImageView<const float> in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
+            const CutMixOptions& options, RandomKey key, ImageView<float> out, MixedLabels mixed, Stream stream);
+void mixup(ImageView<const float> in, std::span<const std::int64_t> sample_ids, std::span<const std::int32_t> labels,
+           const MixUpOptions& options, RandomKey key, ImageView<float> out, MixedLabels mixed, Stream stream);
+void cutmix_or_mixup(ImageView<const float> in, std::span<const std::int64_t> sample_ids,
+                     std::span<const std::int32_t> labels, const CutMixOrMixUpOptions& options, RandomKey key,
+                     ImageView<float> out, MixedLabels mixed, Stream stream);
+
 /// The labels as dense rows: rows[i * classes + c] = weight_a[i] where c = a[i], plus 1 - weight_a[i] where c = b[i],
 /// else 0, with label smoothing: (1 - smoothing) of that, plus smoothing / classes. Labels outside 0 .. classes - 1 add
 /// nothing. For losses of other libraries: Leaven's take MixedLabels.
