@@ -57,7 +57,7 @@ AugmenterPlan make_plan(const AugmenterOptions& options, const ImageShape& image
   plan.policy = policy_plan(*options.policy, {result.height, result.width});
   plan.warp = warp_options(*options.policy);
   plan.fused = plan.fused && plan.policy.chains == 0 && plan.policy.layers <= kMostFusedLayers;
-  plan.keeps = plan.policy.draws == PolicyDraws::levels;
+  plan.keeps = plan.policy.draws == PolicyDraws::levels || plan.policy.draws == PolicyDraws::affine;
   for_each_op(plan.policy, [&](const ImageOp& op) {
     const PlannedStep step = plan_op(op, plan.warp, plan.policy.height, plan.policy.width, 3);
     plan.keeps = plan.keeps || step.kind == PlannedStep::Kind::neighbours;

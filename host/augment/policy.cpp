@@ -127,6 +127,11 @@ void aug_mix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sam
   run_policy("aug_mix", in, sample_ids, options, key, out, workspace, stream);
 }
 
+void random_affine(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                   const RandomAffineOptions& options, RandomKey key, ImageView<std::uint8_t> out, Stream stream) {
+  run_policy("random_affine", in, sample_ids, options, key, out, {}, stream);
+}
+
 std::int64_t colour_jitter_workspace_bytes(const ImageShape& shape, const ColourJitterOptions& options) {
   return shape.size() * batches_of(options);
 }

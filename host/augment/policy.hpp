@@ -17,10 +17,11 @@ PolicyPlan policy_plan(const Policy& policy, ImageSize size);
 
 WarpOptions warp_options(const Policy& policy);
 
-// Calls body(ImageOp) for everything that can be drawn from a plan without levels; of jitter, for one factor each.
+// Calls body(ImageOp) for everything that can be drawn from tables, and for one factor of each jitter.
 template <class Body>
 void for_each_op(const PolicyPlan& plan, const Body& body) {
   const std::int32_t choices = plan.groups > 0 ? plan.groups * plan.layers : plan.size;
+  if (plan.draws == PolicyDraws::affine) return;
   if (plan.draws == PolicyDraws::jitter) {
     for (std::int32_t i = 0; i < choices; ++i) body(resolve_factor(plan.choices[i].op, 1));
     return;

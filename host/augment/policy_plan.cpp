@@ -154,6 +154,20 @@ struct Check {
     within("hue", options.hue, 0, 0.5f);
   }
 
+  void operator()(const RandomAffineOptions& options) const {
+    interval("angle_deg", options.angle_deg, -1e6, 1e6);
+    within("translate_x", options.translate_x, 0, 1);
+    within("translate_y", options.translate_y, 0, 1);
+    interval("scale", options.scale, 1e-3, 1e3);
+    interval("shear_x_deg", options.shear_x_deg, -89, 89);
+    interval("shear_y_deg", options.shear_y_deg, -89, 89);
+  }
+
+  void interval(const char* name, const Interval& value, double least, double most) const {
+    check(value.least >= least && value.least <= value.most && value.most <= most,
+          "{}: options.{} is {} to {}, expected a range within {} to {}", function, name, value.least, value.most,
+          least, most);
+  }
   void within(const char* name, float value, float least, float most) const {
     check(value >= least && value <= most, "{}: options.{} is {}, expected {} to {}", function, name, value, least,
           most);
@@ -219,6 +233,18 @@ struct Fill {
         plan.strengths[plan.size * plan.bins + bin] = strength_of(StrengthTable::aug_mix, op, bin, kAugMixBins, size);
       }
       plan.choices[plan.size++].op = op;
+    }
+  }
+  void operator()(const RandomAffineOptions& options) const {
+    plan.draws = PolicyDraws::affine;
+    plan.layers = plan.size = 1;
+    const double shift_x = double{options.translate_x} * static_cast<double>(size.width);
+    const double shift_y = double{options.translate_y} * static_cast<double>(size.height);
+    const Interval ranges[6] = {options.angle_deg, {-shift_x, shift_x}, {-shift_y, shift_y},
+                                options.scale,     options.shear_x_deg, options.shear_y_deg};
+    for (std::size_t k = 0; k < 6; ++k) {
+      plan.strengths[2 * k] = static_cast<float>(ranges[k].least);
+      plan.strengths[2 * k + 1] = static_cast<float>(ranges[k].most - ranges[k].least);
     }
   }
   void operator()(const ColourJitterOptions& options) const {

@@ -26,6 +26,11 @@ struct PolicyText {
     return message("AugMix {} of width {}, depth {}, alpha {}, {}", o.severity, o.width, o.depth, o.alpha,
                    static_cast<std::int32_t>(o.strengths));
   }
+  std::string operator()(const RandomAffineOptions& o) const {
+    return message("random affine, angle {} to {}, translation {}, {}, scale {} to {}, shear {} to {}, {} to {}",
+                   o.angle_deg.least, o.angle_deg.most, o.translate_x, o.translate_y, o.scale.least, o.scale.most,
+                   o.shear_x_deg.least, o.shear_x_deg.most, o.shear_y_deg.least, o.shear_y_deg.most);
+  }
   std::string operator()(const ColourJitterOptions& o) const {
     return message("colour jitter {}, {}, {}, {}", o.brightness, o.contrast, o.saturation, o.hue);
   }

@@ -40,19 +40,16 @@ struct FloatJob {
   double per_luma_unit;
 };
 
-// Kernels of their own for the warps of WarpPath::sampled, which want more registers.
-enum class FloatWarps { usual, sampled };
-
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in; a source
 // delivers either moves or one pixel operation.
-template <std::uint32_t kKinds, FloatWarps kWarpPaths>
+template <std::uint32_t kKinds, WarpKernel kWarpPaths>
 __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, Part part) {
   const auto& [in, out, options, per_unit] = job;
   const ImageOpKind kind = state.op.kind;
   if constexpr ((kKinds & kFloatWarpKinds) != 0) {
     if ((kind_bit(kind) & kFloatWarpKinds) != 0) {
       const FloatFill fill = float_fill(options.fill);
-      if constexpr (kWarpPaths == FloatWarps::sampled) {
+      if constexpr (kWarpPaths == WarpKernel::sampled) {
         if (in.channels == 1) return sample_float_image<1>(state.warp, in, out, fill, part, state.stages);
         return sample_float_image<3>(state.warp, in, out, fill, part, state.stages);
       }
@@ -93,8 +90,8 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
 // one block an image; autocontrast, sharpness and erase single values); geometry reads values where they lie and writes
 // neighbouring ones together.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
-template <class Source, FloatWarps kWarpPaths>
-__global__ void __launch_bounds__(kMostThreads, kWarpPaths == FloatWarps::sampled ? 2 : 4)
+template <class Source, WarpKernel kWarpPaths>
+__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 2 : 4)
     float_ops_kernel(Source source, FloatJob job, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
   __shared__ FloatState<kKinds> state;
@@ -113,17 +110,13 @@ __global__ void __launch_bounds__(kMostThreads, kWarpPaths == FloatWarps::sample
   apply_float_op<kKinds, kWarpPaths>(state, job, {blockIdx.y, gridDim.y});
 }
 
-// The kernel for warps with these options. Crops have none; perspective is always sampled.
 template <class Source>
 auto float_ops_kernel_for(const WarpOptions& options) {
-  constexpr bool kAffine = (Source::kKinds & kind_bit(ImageOpKind::affine)) != 0;
-  if constexpr (kAffine && !std::is_same_v<Source, CropSource>) {
-    if (options.interpolation == Interpolation::bicubic || options.border != Border::fill) {
-      return float_ops_kernel<Source, FloatWarps::sampled>;
-    }
+  if constexpr (can_be_sampled<Source>()) {
+    if (is_sampled<Source>(options)) return float_ops_kernel<Source, WarpKernel::sampled>;
   }
-  constexpr bool kPerspective = (Source::kKinds & kind_bit(ImageOpKind::perspective)) != 0;
-  return float_ops_kernel < Source, kPerspective ? FloatWarps::sampled : FloatWarps::usual > ;
+  constexpr bool kAlways = always_sampled<Source>();
+  return float_ops_kernel < Source, kAlways ? WarpKernel::sampled : WarpKernel::usual > ;
 }
 
 template <class Source>

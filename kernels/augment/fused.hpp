@@ -114,8 +114,7 @@ LEAVEN_HD PlannedStep plan_op(const ImageOp& op, const WarpOptions& options, std
   const std::int32_t last_y = whole_16_16(height - 1);
   switch (op.kind) {
     case ImageOpKind::copy: return step;
-    case ImageOpKind::affine:
-      return plan_warp(make_warp(op, Interpolation::nearest, Border::fill, height, width), fill);
+    case ImageOpKind::affine: return plan_warp(step_warp(op, options, height, width), fill);
     case ImageOpKind::flip_left_right: set_pick(step, -65536, 0, last_x, 0, 65536, 0, fill); return step;
     case ImageOpKind::flip_top_bottom: set_pick(step, 65536, 0, 0, 0, -65536, last_y, fill); return step;
     case ImageOpKind::flip_both: set_pick(step, -65536, 0, last_x, 0, -65536, last_y, fill); return step;

@@ -56,12 +56,16 @@ struct ErasedPixels {
 };
 
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
-template <std::uint32_t kKinds>
+template <std::uint32_t kKinds, WarpKernel kWarpPaths>
 __device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const InView& in, const OutView& out,
                                const WarpOptions& options, Part part) {
   const ImageOpKind kind = state.op.kind;
   if constexpr ((kKinds & kWarpKinds) != 0) {
     if ((kind_bit(kind) & kWarpKinds) != 0) {
+      if constexpr (kWarpPaths == WarpKernel::sampled) {
+        if (in.channels == 1) return sample_image<1>(state.warp, in, out, pixel_word(options.fill), part, stages);
+        return sample_image<3>(state.warp, in, out, pixel_word(options.fill), part, stages);
+      }
       if (in.channels == 1) return warp_image<1>(state.warp, in, out, pixel_word(options.fill), part, stages);
       return warp_image<3>(state.warp, in, out, pixel_word(options.fill), part, stages);
     }
@@ -121,8 +125,8 @@ inline constexpr int kStageVectors = (kKinds & (kind_bit(ImageOpKind::color) | k
 // Traffic: pixel operations read and write each value once in 16-byte vectors (contrast reads it twice, and each block
 // of an image reads all of it); geometry reads bytes where they lie and writes 16-byte vectors.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
-template <class Source>
-__global__ void __launch_bounds__(kMostThreads, 4)
+template <class Source, WarpKernel kWarpPaths>
+__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 2 : 4)
     image_ops_kernel(Source source, InView in, WarpOptions options, OutView out, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
   __shared__ BlockState<kKinds> state;
@@ -139,7 +143,16 @@ __global__ void __launch_bounds__(kMostThreads, 4)
   __syncthreads();
   in.data += image * in.image_stride;
   out.data += image * out.image_stride;
-  apply_image_op<kKinds>(state, stages, in, out, options, {blockIdx.y, gridDim.y});
+  apply_image_op<kKinds, kWarpPaths>(state, stages, in, out, options, {blockIdx.y, gridDim.y});
+}
+
+template <class Source>
+auto image_ops_kernel_for(const WarpOptions& options) {
+  if constexpr (can_be_sampled<Source>()) {
+    if (is_sampled<Source>(options)) return image_ops_kernel<Source, WarpKernel::sampled>;
+  }
+  constexpr bool kAlways = always_sampled<Source>();
+  return image_ops_kernel < Source, kAlways ? WarpKernel::sampled : WarpKernel::usual > ;
 }
 
 template <class Source>
@@ -156,8 +169,8 @@ void image_ops_cuda(const char* function, const Source& source, const ImageView<
   const unsigned parts = grid_for(bytes, kPartBytes, most_parts);
   const unsigned threads = bytes <= 1024 ? 64 : (bytes <= 4096 ? 128 : kMostThreads);
   for (std::int64_t first = 0; first < in.count; first += kMostBlocks) {
-    launch(function, image_ops_kernel<Source>, dim3(grid_for(in.count - first, 1), parts), dim3(threads), 0, stream,
-           source, in, options, out, first);
+    launch(function, image_ops_kernel_for<Source>(options), dim3(grid_for(in.count - first, 1), parts), dim3(threads),
+           0, stream, source, in, options, out, first);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "kernels/augment/epoch.hpp"
 #include "kernels/augment/image_op.hpp"
 #include "kernels/augment/rotation.hpp"
+#include "kernels/augment/warp.hpp"
 #include "kernels/core/annotate.hpp"
 #include "kernels/core/elementary.hpp"
 #include "kernels/core/philox.hpp"
@@ -22,8 +23,8 @@ struct PolicyChoice {
 };
 
 // How a strength is drawn: one of a table's; a level of 0 to 10, as timm has them; a factor of an interval (the
-// operations then come in a drawn order).
-enum class PolicyDraws : std::int32_t { bins, levels, jitter };
+// operations then come in a drawn order); the parameters of an affine map.
+enum class PolicyDraws : std::int32_t { bins, levels, jitter, affine };
 
 inline constexpr std::int32_t kMostChains = 8;
 inline constexpr std::int32_t kMostChainLayers = 6;
@@ -48,7 +49,7 @@ struct PolicyPlan {
   bool depth_is_drawn = false;  // a chain ends after 1 to chain_layers layers
   float alpha = 1;
   PolicyChoice choices[kMostChoices]{};
-  float strengths[kMostStrengths]{};  // bins: [choice][bin]; jitter: least and range of each choice
+  float strengths[kMostStrengths]{};  // bins: [choice][bin]; jitter, affine: least and range of each choice
 };
 
 LEAVEN_HD bool has_sign(AugmentOp op) {
@@ -124,6 +125,30 @@ LEAVEN_HD ImageOp resolve_level(AugmentOp op, double level, bool negative, bool 
   }
 }
 
+LEAVEN_HD SinCos sin_cos_deg(double degrees) { return sin_cos(modulo_360(degrees) * (3.14159265358979323846 / 180.0)); }
+
+// torchvision's inverse affine matrix about the centre; degrees and pixels.
+LEAVEN_HD ImageOp affine_about_centre(double angle, double shift_x, double shift_y, double scale, double shear_x,
+                                      double shear_y, double height, double width) {
+  const SinCos turned = sin_cos_deg(angle - shear_y);
+  const SinCos rotated = sin_cos_deg(angle);
+  const double cos_y = sin_cos_deg(shear_y).cos;
+  const SinCos sheared = sin_cos_deg(shear_x);
+  const double tan_x = sheared.sin / sheared.cos;
+  const double a = turned.cos / cos_y;
+  const double b = -(turned.cos * tan_x / cos_y) - rotated.sin;
+  const double c = turned.sin / cos_y;
+  const double d = -(turned.sin * tan_x / cos_y) + rotated.cos;
+  const double m0 = d / scale;
+  const double m1 = -b / scale;
+  const double m3 = -c / scale;
+  const double m4 = a / scale;
+  const double cx = width * 0.5;
+  const double cy = height * 0.5;
+  return affine_op(m0, m1, m0 * (-cx - shift_x) + m1 * (-cy - shift_y) + cx, m3, m4,
+                   m3 * (-cx - shift_x) + m4 * (-cy - shift_y) + cy);
+}
+
 // Standard normal, by Box and Muller. 31 bits of `word_v` count.
 LEAVEN_HD double normal(std::uint32_t word_u, std::uint32_t word_v) {
   constexpr double kTwoLn2 = 1.3862943611198906;
@@ -188,6 +213,7 @@ struct PolicySource {
       const double factor = plan.strengths[2 * element] + range * open_uniform(words.z);
       return resolve_factor(plan.choices[element].op, static_cast<float>(factor));
     }
+    if (plan.draws == PolicyDraws::affine) return drawn_affine(words, draw(seed, epoch, id, DrawSlot::policy_group));
     std::int32_t choice = 0;
     if (plan.groups > 0) {
       choice = uniform_index(draw(seed, epoch, id, DrawSlot::policy_group).x, plan.groups) * plan.layers + which;
@@ -209,6 +235,18 @@ struct PolicySource {
     }
     const std::int32_t bin = plan.bins > 1 ? uniform_index(words.z, plan.bins) : 0;
     return resolve_op(chosen.op, plan.strengths[choice * plan.bins + bin], negative, plan.height, plan.width);
+  }
+
+  // Strengths: angle, shifts, scale, shears.
+  LEAVEN_HD ImageOp drawn_affine(const Philox4& first, const Philox4& second) const {
+    const std::uint32_t words[6] = {first.x, first.y, first.z, first.w, second.x, second.y};
+    double v[6];
+    for (int k = 0; k < 6; ++k) {
+      v[k] = plan.strengths[2 * k] + static_cast<double>(plan.strengths[2 * k + 1]) * open_uniform(words[k]);
+    }
+    const double shift_x = static_cast<double>(floor_to_int(v[1] + 0.5));
+    const double shift_y = static_cast<double>(floor_to_int(v[2] + 0.5));
+    return affine_about_centre(v[0], shift_x, shift_y, v[3], v[4], v[5], plan.height, plan.width);
   }
 };
 static_assert(sizeof(PolicySource) <= 3072, "kernel parameters have 4 KiB");

@@ -1,13 +1,33 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
+#include "kernels/augment/op_source.hpp"
 #include "kernels/augment/pixel.cuh"
 #include "kernels/augment/sampler.hpp"
 #include "kernels/augment/warp.hpp"
 
 // The geometric operations of one block on its part of one image.
 namespace leaven::cuda {
+
+// Kernels of their own for the warps of WarpPath::sampled, which want more registers.
+enum class WarpKernel { usual, sampled };
+
+// Crops are never sampled, perspective always is, other warps with some options.
+template <class Source>
+constexpr bool always_sampled() {
+  return (Source::kKinds & kind_bit(ImageOpKind::perspective)) != 0;
+}
+template <class Source>
+constexpr bool can_be_sampled() {
+  return (Source::kKinds & kind_bit(ImageOpKind::affine)) != 0 && !std::is_same_v<Source, CropSource>;
+}
+template <class Source>
+bool is_sampled(const WarpOptions& options) {
+  return always_sampled<Source>() || (can_be_sampled<Source>() && (options.interpolation == Interpolation::bicubic ||
+                                                                   options.border != Border::fill));
+}
 
 // Where output pixel (x, y) comes from; outside the input where a coordinate is negative or too large.
 struct SourcePixel {
@@ -220,11 +240,17 @@ __device__ void warp_image(const Warp& warp, const InView& in, const OutView& ou
       return write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
         return bilinear_pixel<kChannels>(warp, in, x, y, fill);
       });
-    case WarpPath::sampled:
-      return write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
-        return sampled_pixel<kChannels>(warp, in, x, y, fill);
-      });
+    case WarpPath::sampled: return;  // see sample_image
   }
+}
+
+// Any path: one of Pillow's two fast ways is taken only where it picks the same pixels.
+template <int kChannels>
+__device__ void sample_image(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
+                             uint4* stages) {
+  write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
+    return sampled_pixel<kChannels>(warp, in, x, y, fill);
+  });
 }
 
 template <int kChannels>

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <leaven/augment.hpp>
+#include "tests/augment/all_policies_reference.hpp"
 #include "tests/augment/mix_reference.hpp"
 
 // The Augmenter's results, and the same from single operations.
@@ -157,6 +158,8 @@ inline std::vector<AugmenterOptions> some_options() {
        .random_erase = RandomEraseOptions{},
        .mix = MixUpOptions{.alpha = 1, .draws = MixDraws::per_batch}},
       {.random_erase = RandomEraseOptions{.probability = 1}},
+      {.policy = RandomAffineOptions{.angle_deg = {-30, 30}, .translate_x = 0.1f, .scale = {0.8, 1.2}},
+       .mix = CutMixOptions{}},
       {.policy = kPolicy, .mix = MixUpOptions{.alpha = 0.8f}, .normalise = kImageNet, .output_type = FloatType::bf16},
       {.policy = kPolicy, .normalise = kImageNet, .output_layout = Layout::nchw, .output_type = FloatType::f16},
       {.mix = CutMixOptions{}, .output_layout = Layout::nchw, .output_type = FloatType::bf16},

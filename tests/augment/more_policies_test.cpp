@@ -6,8 +6,9 @@
 #include <set>
 
 #include <leaven/augment.hpp>
+#include "host/augment/policy.hpp"
 #include "kernels/augment/aug_mix.hpp"
-#include "tests/augment/policy_reference.hpp"
+#include "tests/augment/all_policies_reference.hpp"
 #include "tests/augment/statistics.hpp"
 #include "tests/support/backend.hpp"
 
@@ -80,6 +81,42 @@ TEST_P(MorePoliciesTest, ColourJitterEqualsSingleOperationsInTheDrawnOrder) {
               });
       EXPECT_EQ(got, expected_jitter(images, shape, ids, options, key));
     }
+  }
+}
+
+const RandomAffineOptions kAffine{.angle_deg = {-40, 75},
+                                  .translate_x = 0.2f,
+                                  .translate_y = 0.1f,
+                                  .scale = {0.6, 1.7},
+                                  .shear_x_deg = {-20, 10},
+                                  .shear_y_deg = {0, 30},
+                                  .warp = {.fill = {1, 2, 3}}};
+
+// Nearest: a last bit of the matrix, which comes from other sines and cosines, decides about no pixel here.
+TEST_P(MorePoliciesTest, RandomAffineIsAWarpWithDrawnParameters) {
+  RandomKey key{.seed = 34};
+  for (const ImageShape& shape : kShapes) {
+    for (const RandomAffineOptions& options :
+         {kAffine, RandomAffineOptions{.angle_deg = {-180, 180}}, RandomAffineOptions{}}) {
+      ++key.epoch.value;
+      const std::vector<std::uint8_t> images = noise(shape.size(), key.epoch.value);
+      const std::vector<std::int64_t> ids = ids_from(3, shape.count);
+      const auto got = run(images, shape, ids, 0,
+                           [&](In in, std::span<const std::int64_t> sample_ids, Out out, std::span<std::byte>) {
+                             random_affine(in, sample_ids, options, key, out, stream());
+                           });
+      EXPECT_EQ(got, expected_random_affine(images, shape, ids, options, key));
+    }
+  }
+}
+
+TEST(RandomAffine, MatricesAreThoseOfTheirParameters) {
+  const std::vector<std::int64_t> ids = ids_from(0, 2000);
+  PolicySource source{.plan = policy_plan(kAffine, {53, 37}), .seed = 2, .epoch = 3, .layer = 0, .ids = ids.data()};
+  for (std::int64_t i = 0; i < 2000; ++i) {
+    const ImageOp op = source(i);
+    const AffineMatrix expected = expected_affine(kAffine, {53, 37}, {.seed = 2, .epoch = 3}, i);
+    for (std::size_t k = 0; k < 6; ++k) ASSERT_NEAR(op.m[k], expected.m[k], 1e-12) << i << " " << k;
   }
 }
 
@@ -217,6 +254,17 @@ TEST(MorePoliciesContract, NamesWhatIsWrong) {
   EXPECT_EQ(mix({.depth = 7}), "aug_mix: options.depth is 7, expected 0 to 6");
   EXPECT_EQ(mix({.alpha = 0}), "aug_mix: options.alpha is 0, expected a finite value above 0");
   EXPECT_EQ(mix({}, 79), "aug_mix: workspace has 79 bytes, expected at least 80");
+  const auto affine = [&](const RandomAffineOptions& options) {
+    return message_of<InvalidArgument>([&] {
+      random_affine(In::nhwc(in.data(), shape), ids, options, {}, Out::nhwc(out.data(), shape), Stream::cpu());
+    });
+  };
+  EXPECT_EQ(affine({.angle_deg = {5, 4}}),
+            "random_affine: options.angle_deg is 5 to 4, expected a range within -1e+06 to 1e+06");
+  EXPECT_EQ(affine({.translate_x = 2}), "random_affine: options.translate_x is 2, expected 0 to 1");
+  EXPECT_EQ(affine({.scale = {0, 1}}), "random_affine: options.scale is 0 to 1, expected a range within 0.001 to 1000");
+  EXPECT_EQ(affine({.shear_y_deg = {-90, 0}}),
+            "random_affine: options.shear_y_deg is -90 to 0, expected a range within -89 to 89");
   EXPECT_EQ(jitter({.hue = 0.6f}), "colour_jitter: options.hue is 0.6, expected 0 to 0.5");
   EXPECT_EQ(jitter({.contrast = -1}), "colour_jitter: options.contrast is -1, expected a finite value of at least 0");
   EXPECT_EQ(out, std::vector<std::uint8_t>(16, 7));

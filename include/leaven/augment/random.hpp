@@ -39,6 +39,12 @@ struct RandomKey {
   Epoch epoch = 0;
 };
 
+/// A range that is drawn from uniformly.
+struct Interval {
+  double least = 0;
+  double most = 1;
+};
+
 /// What RandAugment can draw. Magnitudes as torchvision's RandAugment; reference: Cubuk et al. 2019, arXiv:1909.13719.
 enum class AugmentOp : std::int32_t {
   identity,
@@ -190,8 +196,23 @@ void colour_jitter(ImageView<const std::uint8_t> in, std::span<const std::int64_
                    const ColourJitterOptions& options, RandomKey key, ImageView<std::uint8_t> out,
                    std::span<std::byte> workspace, Stream stream);
 
+/// torchvision's RandomAffine, and RandomRotation: affine_warp() with the affine_matrix() of drawn parameters.
+struct RandomAffineOptions {
+  Interval angle_deg{0, 0};  ///< clockwise, as in affine_matrix()
+  float translate_x = 0;     ///< uniform within this part of the width, to either side, rounded to whole pixels
+  float translate_y = 0;
+  Interval scale{1, 1};
+  Interval shear_x_deg{0, 0};
+  Interval shear_y_deg{0, 0};
+  WarpOptions warp{};
+};
+
+/// `out` must not overlap `in`.
+void random_affine(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
+                   const RandomAffineOptions& options, RandomKey key, ImageView<std::uint8_t> out, Stream stream);
+
 using Policy = std::variant<RandAugmentOptions, TrivialAugmentOptions, AutoAugmentOptions, TimmRandAugmentOptions,
-                            AugMixOptions, ColourJitterOptions>;
+                            AugMixOptions, ColourJitterOptions, RandomAffineOptions>;
 
 /// The policy that timm means by "rand-m9-mstd0.5-inc1" (m, n, p, mstd, mmax, inc) or "augmix-m5-w4-d2" (m, w, d, a).
 /// @throws InvalidArgument that names the first wrong character.
@@ -279,11 +300,6 @@ void dense_labels(std::span<const std::int32_t> a, std::span<const std::int32_t>
                   std::int64_t classes, float smoothing, std::span<float> rows, Stream stream);
 
 // ---------------------------------------------------------------------------------------------- erasing and cropping
-
-struct Interval {
-  double least = 0;
-  double most = 1;
-};
 
 struct RandomEraseOptions {
   float probability = 0.5f;       ///< that an image has a rectangle erased at all
