@@ -37,7 +37,8 @@ void aug_mix_image(const PolicySource& policy, const In& in, std::int64_t image,
   }
   AugMixJob job = aug_mix_job(policy, own, scratch + 2 * bytes, bytes, out);
   job.policy.ids += image;
-  const AugMixWeights weights = draw_aug_mix(job.policy, 0);
+  AugMixWeights weights;
+  draw_aug_mix(job.policy, 0, weights);
   for (std::int64_t pixel = 0; pixel < own.height * own.width; ++pixel) {
     std::uint8_t* to = out.data + pixel / own.width * out.row_stride + pixel % own.width * out.pixel_stride;
     for (std::int64_t c = 0; c < own.channels; ++c) {

@@ -90,8 +90,8 @@ struct Bilinear {
     }
   }
 
-  void load(Pair& pair, const Offset* offset, std::int32_t count) const {
-    const Byte* data = job.in.data;
+  // From the image that begins at `data`.
+  void load(Pair& pair, const Byte* data, const Offset* offset, std::int32_t count) const {
     const std::int64_t right = job.in.width > 1 ? P::step(job.in) : 0;
     for (std::int32_t i = 0; i < count; ++i) {
       const Byte* p = data + offset[i];
@@ -144,26 +144,49 @@ struct Bilinear {
     }
   }
 
-  void run() {
-    touch_rows(job.in, 0, job.in.height);
+  // Images `first` to `last` - 1: where the pixels come from is found once for all.
+  void run(std::int64_t first_image, std::int64_t last_image) {
+    for (std::int64_t image = first_image; image < last_image; ++image) {
+      Plane<const Byte> in = job.in;
+      in.data += image * job.in_stride;
+      touch_rows(in, 0, in.height);
+    }
     for (std::int32_t y = 0; y < job.out.height; ++y) {
-      Byte* row = job.out.data + y * job.out.row_stride;
       const double yc = y + 0.5;
       std::int32_t begin = 0;
       std::int32_t end = job.out.width;
       clip(m, yc, job.in.width, begin, end);
       clip(m + 3, yc, job.in.height, begin, end);
       if (begin >= end) begin = end = 0;
-      P::fill(job, row, 0, begin);
+      const auto row_of = [&](std::int64_t image) {
+        return job.out.data + image * job.out_stride + y * job.out.row_stride;
+      };
+      for (std::int64_t image = first_image; image < last_image; ++image) {
+        P::fill(job, row_of(image), 0, begin);
+        P::fill(job, row_of(image), end, job.out.width);
+      }
       for (std::int32_t x = begin; x < end; x += kSegment) {
         const std::int32_t count = end - x < kSegment ? end - x : kSegment;
         for (std::int32_t i = 0; i < count; i += kGroup) locate(x, yc, i);
-        load(above, upper, count);
-        load(below, lower, count);
-        for (std::int32_t i = 0; i < count; i += kGroup) interpolate(i);
-        write(row + x * P::step(job.out), count);
+        for (std::int64_t image = first_image; image < last_image; ++image) {
+          const Byte* data = job.in.data + image * job.in_stride;
+          load(above, data, upper, count);
+          load(below, data, lower, count);
+          for (std::int32_t i = 0; i < count; i += kGroup) interpolate(i);
+          write(row_of(image) + x * P::step(job.out), count);
+        }
       }
-      P::fill(job, row, end, job.out.width);
+    }
+  }
+
+  // As many at a time as stay in the first cache.
+  void run() {
+    constexpr std::int64_t kBytesAtOnce = 16384;
+    const std::int64_t bytes = 1 + std::int64_t{job.in.height} * job.in.width * P::kBytes;
+    const std::int64_t at_once = bytes < kBytesAtOnce ? kBytesAtOnce / bytes : 1;
+    for (std::int64_t image = 0; image < job.images; image += at_once) {
+      const std::int64_t last = image + at_once;
+      run(image, last < job.images ? last : job.images);
     }
   }
 };

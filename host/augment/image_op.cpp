@@ -206,7 +206,10 @@ void for_each_plane(const In& in, const Out& out, Colour fill, const Body& body)
               {out.data, out.row_stride, out.pixel_stride, static_cast<std::int32_t>(out.height),
                static_cast<std::int32_t>(out.width)},
               static_cast<std::int32_t>(in.channels),
-              {fill.red, fill.green, fill.blue}};
+              {fill.red, fill.green, fill.blue},
+              1,
+              in.image_stride,
+              out.image_stride};
   if (in.channels == 1 || (in.channel_stride == 1 && out.channel_stride == 1)) return body(job);
   const std::uint8_t colour[3] = {fill.red, fill.green, fill.blue};
   job.channels = 1;
@@ -281,6 +284,20 @@ void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const W
     case ImageOpKind::erase: return apply_erase(op, in, out);
     default: return apply_map(pixel_map(op, 0), in, out);
   }
+}
+
+void apply_alike(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
+                 ImageView<std::uint8_t> out) {
+  if (op.kind == ImageOpKind::affine) {
+    const Warp warp = make_warp(op, options.interpolation, options.border, out.height, out.width);
+    if (warp.path == WarpPath::bilinear) {
+      return for_each_plane(in, out, options.fill, [&](WarpJob job) {
+        job.images = in.count;
+        bilinear_loops().bilinear(warp, job);
+      });
+    }
+  }
+  for (std::int64_t i = 0; i < in.count; ++i) apply_image_op(op, in.slice(i, 1), options, out.slice(i, 1));
 }
 
 }  // namespace leaven

@@ -16,6 +16,10 @@ namespace leaven {
 void apply_image_op(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
                     ImageView<std::uint8_t> out);
 
+// The same for all images of the views.
+void apply_alike(const ImageOp& op, ImageView<const std::uint8_t> in, const WarpOptions& options,
+                 ImageView<std::uint8_t> out);
+
 // Applies source(i), an ImageOp, to image i, for all images, on the threads of the pool.
 template <class Source>
 void apply_image_ops(const Source& source, const ImageView<const std::uint8_t>& in, const WarpOptions& options,
@@ -23,6 +27,10 @@ void apply_image_ops(const Source& source, const ImageView<const std::uint8_t>& 
   const std::int64_t bytes = out.height * out.width * out.channels;
   const std::int64_t grain = bytes >= 32768 ? 1 : 32768 / (bytes + 1);
   parallel_for(in.count, grain, [&](std::int64_t begin, std::int64_t end) {
+    if constexpr (requires { source.is_uniform(); }) {
+      const std::int64_t count = end - begin;
+      if (source.is_uniform()) return apply_alike(source(0), in.slice(begin, count), options, out.slice(begin, count));
+    }
     for (std::int64_t i = begin; i < end; ++i) apply_image_op(source(i), in.slice(i, 1), options, out.slice(i, 1));
   });
 }

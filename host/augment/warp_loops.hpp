@@ -23,6 +23,10 @@ struct WarpJob {
   Plane<std::uint8_t> out;
   std::int32_t channels;  // 1 or 3
   std::uint8_t fill[3];
+  // Images that are warped alike, in bilinear(): planes so far apart.
+  std::int64_t images = 1;
+  std::int64_t in_stride = 0;
+  std::int64_t out_stride = 0;
 };
 
 enum class QuarterTurn { counter_clockwise, clockwise };

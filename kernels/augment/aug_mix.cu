@@ -18,7 +18,7 @@ __global__ void __launch_bounds__(kThreads) aug_mix_kernel(AugMixJob job) {
   const std::int64_t values = job.in.height * job.in.width * job.in.channels;
   for (std::int64_t image = blockIdx.x; image < job.in.count; image += gridDim.x) {
     __syncthreads();  // nobody still reads the weights of the image before
-    if (threadIdx.x == 0) weights = draw_aug_mix(job.policy, image);
+    if (threadIdx.x == 0) draw_aug_mix(job.policy, image, weights);
     __syncthreads();
     const std::int64_t step = std::int64_t{gridDim.y} * blockDim.x;
     for (std::int64_t i = std::int64_t{blockIdx.y} * blockDim.x + threadIdx.x; i < values; i += step) {

@@ -39,28 +39,23 @@ LEAVEN_HD double gamma_draw(double alpha, std::uint64_t seed, const Epoch& epoch
   return d * v * boost;
 }
 
-LEAVEN_HD AugMixWeights draw_aug_mix(const PolicySource& source, std::int64_t image) {
+// The chains' shares are drawn twice, for their sum and for themselves: an array of them would lie in memory on a GPU.
+LEAVEN_HD void draw_aug_mix(const PolicySource& source, std::int64_t image, AugMixWeights& weights) {
   const PolicyPlan& plan = source.plan;
   const auto id = static_cast<std::uint64_t>(source.ids[image]);
   const Philox4 words = draw(source.seed, source.epoch, id, DrawSlot::aug_mix);
   const double own = symmetric_beta(1.0 / plan.alpha, words.x, words.y);
-  double gammas[kMostChains] = {};
+  const auto gamma_of = [&](std::int32_t chain) {
+    constexpr auto kSlot = static_cast<std::uint32_t>(DrawSlot::aug_mix_weight);
+    return gamma_draw(plan.alpha, source.seed, source.epoch, id, kSlot + 16u * static_cast<std::uint32_t>(chain));
+  };
   double sum = 0;
-  for (std::int32_t c = 0; c < kMostChains; ++c) {
-    if (c >= plan.chains) break;
-    const std::uint32_t slot =
-        static_cast<std::uint32_t>(DrawSlot::aug_mix_weight) + 16u * static_cast<std::uint32_t>(c);
-    gammas[c] = gamma_draw(plan.alpha, source.seed, source.epoch, id, slot);
-    sum += gammas[c];
-  }
-  AugMixWeights weights;
+  for (std::int32_t c = 0; c < plan.chains; ++c) sum += gamma_of(c);
   weights.own = static_cast<float>(own);
-  for (std::int32_t c = 0; c < kMostChains; ++c) {
-    if (c >= plan.chains) break;
-    const double share = sum > 0 ? gammas[c] / sum : 1.0 / plan.chains;
+  for (std::int32_t c = 0; c < plan.chains; ++c) {
+    const double share = sum > 0 ? gamma_of(c) / sum : 1.0 / plan.chains;
     weights.chains[c] = static_cast<float>((1 - own) * share);
   }
-  return weights;
 }
 
 // Packed images: the `chains` batches of chain results follow each other.

@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(256)
 // Traffic: each byte read once (the partner's where its word meets the box), each value written once, four at a time.
 // Limits: 4 divides the pixels of an image; input 4-byte aligned, output as four of its values are, both packed.
 template <class Mix, class T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 3)
     normalise_to_planes_kernel(const Bytes<1>* in, std::int64_t count, typename Mix::Index groups, Rows rows, Mix mix,
                                Normalise<T> finish, Four<T>* out) {
   using Index = typename Mix::Index;

@@ -9,6 +9,8 @@
 // Sources: what a kernel or a CPU loop asks for the operation of image i. A source is a small value with
 //   ImageOp operator()(std::int64_t image) const    LEAVEN_HD
 //   static constexpr std::uint32_t kKinds           the kinds that it can deliver
+// and, where a loop gains by it,
+//   bool is_uniform() const                         whether all images get the same
 // Here are those of the single operations: one value for the batch or one per image in the backend's memory.
 namespace leaven {
 
@@ -101,6 +103,7 @@ struct CropSource {
 struct AffineSource {
   static constexpr std::uint32_t kKinds = kAffineKinds;
   PerImage<AffineMatrix> matrices;
+  bool is_uniform() const { return matrices.values == nullptr; }
   LEAVEN_HD ImageOp operator()(std::int64_t image) const {
     static_assert(sizeof(AffineMatrix) == 6 * sizeof(double));
     // Two copies of the call: one pointer to both would need the parameter in memory. (std::array has no device
@@ -127,6 +130,7 @@ struct RotateSource {
                                           kind_bit(ImageOpKind::rotate_270);
   PerImage<double> angles_deg;
   std::int64_t height, width;
+  bool is_uniform() const { return angles_deg.values == nullptr; }
   LEAVEN_HD ImageOp operator()(std::int64_t image) const {
     return rotate_op(value_of(angles_deg, image), height, width);
   }

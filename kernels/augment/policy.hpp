@@ -239,14 +239,13 @@ struct PolicySource {
 
   // Strengths: angle, shifts, scale, shears.
   LEAVEN_HD ImageOp drawn_affine(const Philox4& first, const Philox4& second) const {
-    const std::uint32_t words[6] = {first.x, first.y, first.z, first.w, second.x, second.y};
-    double v[6];
-    for (int k = 0; k < 6; ++k) {
-      v[k] = plan.strengths[2 * k] + static_cast<double>(plan.strengths[2 * k + 1]) * open_uniform(words[k]);
-    }
-    const double shift_x = static_cast<double>(floor_to_int(v[1] + 0.5));
-    const double shift_y = static_cast<double>(floor_to_int(v[2] + 0.5));
-    return affine_about_centre(v[0], shift_x, shift_y, v[3], v[4], v[5], plan.height, plan.width);
+    const auto uniform = [&](int k, std::uint32_t word) {
+      return plan.strengths[2 * k] + static_cast<double>(plan.strengths[2 * k + 1]) * open_uniform(word);
+    };
+    const auto whole = [](double pixels) { return static_cast<double>(floor_to_int(pixels + 0.5)); };
+    return affine_about_centre(uniform(0, first.x), whole(uniform(1, first.y)), whole(uniform(2, first.z)),
+                               uniform(3, first.w), uniform(4, second.x), uniform(5, second.y), plan.height,
+                               plan.width);
   }
 };
 static_assert(sizeof(PolicySource) <= 3072, "kernel parameters have 4 KiB");

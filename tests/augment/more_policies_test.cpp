@@ -280,7 +280,8 @@ TEST(AugMixStatistics, WeightsAreDirichlet) {
     source.plan.alpha = alpha;
     double own = 0, own_squares = 0, share_sum = 0, share_squares = 0;
     for (std::int64_t i = 0; i < kCount; ++i) {
-      const AugMixWeights w = draw_aug_mix(source, i);
+      AugMixWeights w;
+      draw_aug_mix(source, i, w);
       own += w.own;
       own_squares += double{w.own} * w.own;
       const double share = w.own < 1 ? w.chains[1] / (1 - double{w.own}) : 1.0 / 3;
