@@ -91,7 +91,7 @@ __device__ void apply_float_op(FloatState<kKinds>& state, const FloatJob& job, P
 // neighbouring ones together.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
 template <class Source, WarpKernel kWarpPaths>
-__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 2 : 4)
+__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 1 : 4)
     float_ops_kernel(Source source, FloatJob job, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
   __shared__ FloatState<kKinds> state;

@@ -57,8 +57,8 @@ struct ErasedPixels {
 
 // Applies state.op to one image, or to this block's part of it. Only the kinds in kKinds are compiled in.
 template <std::uint32_t kKinds, WarpKernel kWarpPaths>
-__device__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const InView& in, const OutView& out,
-                               const WarpOptions& options, Part part) {
+__device__ __forceinline__ void apply_image_op(BlockState<kKinds>& state, uint4* stages, const InView& in,
+                                               const OutView& out, const WarpOptions& options, Part part) {
   const ImageOpKind kind = state.op.kind;
   if constexpr ((kKinds & kWarpKinds) != 0) {
     if ((kind_bit(kind) & kWarpKinds) != 0) {
@@ -126,7 +126,7 @@ inline constexpr int kStageVectors = (kKinds & (kind_bit(ImageOpKind::color) | k
 // of an image reads all of it); geometry reads bytes where they lie and writes 16-byte vectors.
 // Limits: any strides, any count; at most 256 threads; no part of an image depends on another block.
 template <class Source, WarpKernel kWarpPaths>
-__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 2 : 4)
+__global__ void __launch_bounds__(kMostThreads, kWarpPaths == WarpKernel::sampled ? 1 : 4)
     image_ops_kernel(Source source, InView in, WarpOptions options, OutView out, std::int64_t first_image) {
   constexpr std::uint32_t kKinds = Source::kKinds;
   __shared__ BlockState<kKinds> state;

@@ -50,9 +50,14 @@ LEAVEN_HD Taps make_taps(double place, std::int32_t size, const Warp& warp) {
   taps.weight = centred - floor;
   taps.count = warp.interpolation == Interpolation::bilinear ? 2 : 4;
   const std::int32_t first = floor - (taps.count == 4 ? 1 : 0);
-  for (std::int32_t k = 0; k < 4; ++k) {
-    taps.index[k] = position_within(first + (k < taps.count ? k : 0), size, warp.border);
-  }
+  const auto within = [&](std::int32_t k) {
+    return position_within(first + (k < taps.count ? k : 0), size, warp.border);
+  };
+  // One by one: a loop would index the array, which then lies in memory on a GPU.
+  taps.index[0] = within(0);
+  taps.index[1] = within(1);
+  taps.index[2] = within(2);
+  taps.index[3] = within(3);
   return taps;
 }
 

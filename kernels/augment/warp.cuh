@@ -214,7 +214,7 @@ __device__ __forceinline__ std::uint32_t sampled_pixel(const Warp& warp, const I
       Sample::at(warp, x, y, static_cast<std::int32_t>(in.height), static_cast<std::int32_t>(in.width));
   if (sample.outside) return fill;
   std::uint32_t pixel = 0;
-#pragma unroll 1
+#pragma unroll
   for (int c = 0; c < kChannels; ++c) {
     const std::uint8_t* plane = in.data + c * in.channel_stride;
     const double v = sample.of([&](std::int32_t i, std::int32_t j) -> double { return plane[pixel_offset(in, i, j)]; });
@@ -246,8 +246,8 @@ __device__ void warp_image(const Warp& warp, const InView& in, const OutView& ou
 
 // Any path: one of Pillow's two fast ways is taken only where it picks the same pixels.
 template <int kChannels>
-__device__ void sample_image(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill, Part part,
-                             uint4* stages) {
+__device__ __forceinline__ void sample_image(const Warp& warp, const InView& in, const OutView& out, std::uint32_t fill,
+                                             Part part, uint4* stages) {
   write_pixels<kChannels>(out, part, stages, [&](std::int32_t x, std::int32_t y) {
     return sampled_pixel<kChannels>(warp, in, x, y, fill);
   });
