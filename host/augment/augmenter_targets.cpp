@@ -21,6 +21,20 @@ void check_one_geometry(const char* function, const AugmenterPlan& plan) {
   check(plan.policy.chains == 0, "{}: the policy is AugMix, expected one that gives each image one geometry", function);
 }
 
+// Resizing, then two batches of masks: where steps come from and go to.
+std::int64_t masks_bytes_cuda(const AugmenterOptions& options, const ImageShape& in) {
+  const std::int64_t batch = aligned_bytes(image_bytes(result_shape(options, in)) * in.count);
+  return resize_bytes(options, in, Interpolation::nearest, in.count) + 2 * batch;
+}
+
+// What partners read, then pairs of masks and what resizing one wants for each range that may be worked on at a time.
+std::int64_t masks_bytes_cpu(const AugmenterOptions& options, const ImageShape& in, std::int64_t ranges) {
+  const ImageShape result = result_shape(options, in);
+  const std::int64_t one =
+      2 * aligned_bytes(image_bytes(result)) + resize_bytes(options, in, Interpolation::nearest, 1);
+  return aligned_bytes(image_bytes(result) * in.count) + ranges * one;
+}
+
 }  // namespace
 
 void Augmenter::geometry(std::span<const std::int64_t> sample_ids, RandomKey key,
@@ -53,16 +67,9 @@ void Augmenter::geometry(std::span<const std::int64_t> sample_ids, RandomKey key
   });
 }
 
-// Resizing, two batches of masks (where steps come from and go to; on the CPU the first is what partners read), and on
-// the CPU pairs of masks and what resizing one wants for each range.
 std::int64_t Augmenter::masks_workspace_bytes(const ImageShape& in) const {
-  ImageShape shape = result_shape(options_, in);
-  const std::int64_t one = aligned_bytes(image_bytes(shape));
-  const std::int64_t resize_one = resize_bytes(options_, in, Interpolation::nearest, 1);
-  const std::int64_t resize_all = resize_bytes(options_, in, Interpolation::nearest, in.count);
   const std::int64_t ranges = std::int64_t{4} * cpu_threads();
-  const std::int64_t batch = aligned_bytes(image_bytes(shape) * in.count);
-  return std::max(resize_all + 2 * batch, batch + ranges * (2 * one + resize_one));
+  return std::max(masks_bytes_cuda(options_, in), masks_bytes_cpu(options_, in, ranges));
 }
 
 void Augmenter::masks(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids, RandomKey key,
@@ -76,8 +83,10 @@ void Augmenter::masks(ImageView<const std::uint8_t> in, std::span<const std::int
         "{}: out has masks of {}x{}, expected {}x{}", kName, out.height, out.width, plan_->result.height,
         plan_->result.width);
   check_span(kName, "sample_ids", sample_ids, in.count);
-  const std::int64_t wanted = masks_workspace_bytes(in.shape());
-  check_workspace(kName, workspace, wanted, alignof(ImageRef));
+  const bool on_cuda = stream.backend() == Backend::cuda;
+  const std::int64_t least =
+      on_cuda ? masks_bytes_cuda(options_, in.shape()) : masks_bytes_cpu(options_, in.shape(), 1);
+  check_workspace(kName, workspace, least, alignof(ImageRef));
   if (in.count == 0) return;
   AugmenterJob job = augmenter_job(options_, *plan_, sample_ids, 0, key);
   job.shape.channels = in.channels;

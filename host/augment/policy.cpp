@@ -45,11 +45,16 @@ void run_aug_mix(const char* function, const PolicySource& source, const In& in,
   });
 }
 
-// Batches that a policy wants of the workspace.
+// Batches that a policy, which has been checked, wants of the workspace.
 std::int64_t batches_of(const Policy& policy) {
   const std::int32_t layers = policy_plan(policy, {1, 1}).layers;
   if (const auto* options = std::get_if<AugMixOptions>(&policy)) return 2 + options->width;
   return layers > 1 ? 1 : 0;
+}
+
+std::int64_t workspace_bytes(const char* function, const ImageShape& shape, const Policy& policy) {
+  check_policy(function, policy);
+  return shape.size() * batches_of(policy);
 }
 
 void run_policy(const char* function, const In& in, std::span<const std::int64_t> sample_ids, const Policy& policy,
@@ -59,10 +64,9 @@ void run_policy(const char* function, const In& in, std::span<const std::int64_t
   check_same_shape(function, in, out);
   check_no_overlap(function, in, out);
   check_span(function, "sample_ids", sample_ids, in.count);
-  check_policy(function, policy);
-  const std::int64_t workspace_bytes = in.shape().size() * batches_of(policy);
-  check(static_cast<std::int64_t>(workspace.size()) >= workspace_bytes,
-        "{}: workspace has {} bytes, expected at least {}", function, workspace.size(), workspace_bytes);
+  const std::int64_t wanted = workspace_bytes(function, in.shape(), policy);
+  check(static_cast<std::int64_t>(workspace.size()) >= wanted, "{}: workspace has {} bytes, expected at least {}",
+        function, workspace.size(), wanted);
   if (in.shape().size() == 0) return;
 
   auto* memory = reinterpret_cast<std::uint8_t*>(workspace.data());
@@ -84,7 +88,7 @@ void run_policy(const char* function, const In& in, std::span<const std::int64_t
 }  // namespace
 
 std::int64_t rand_augment_workspace_bytes(const ImageShape& shape, const RandAugmentOptions& options) {
-  return shape.size() * batches_of(options);
+  return workspace_bytes("rand_augment_workspace_bytes", shape, options);
 }
 
 void rand_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
@@ -99,7 +103,7 @@ void trivial_augment(ImageView<const std::uint8_t> in, std::span<const std::int6
 }
 
 std::int64_t auto_augment_workspace_bytes(const ImageShape& shape) {
-  return shape.size() * batches_of(AutoAugmentOptions{});
+  return workspace_bytes("auto_augment_workspace_bytes", shape, AutoAugmentOptions{});
 }
 
 void auto_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
@@ -109,7 +113,7 @@ void auto_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t
 }
 
 std::int64_t timm_rand_augment_workspace_bytes(const ImageShape& shape, const TimmRandAugmentOptions& options) {
-  return shape.size() * batches_of(options);
+  return workspace_bytes("timm_rand_augment_workspace_bytes", shape, options);
 }
 
 void timm_rand_augment(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,
@@ -119,7 +123,7 @@ void timm_rand_augment(ImageView<const std::uint8_t> in, std::span<const std::in
 }
 
 std::int64_t aug_mix_workspace_bytes(const ImageShape& shape, const AugMixOptions& options) {
-  return shape.size() * batches_of(options);
+  return workspace_bytes("aug_mix_workspace_bytes", shape, options);
 }
 
 void aug_mix(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids, const AugMixOptions& options,
@@ -133,7 +137,7 @@ void random_affine(ImageView<const std::uint8_t> in, std::span<const std::int64_
 }
 
 std::int64_t colour_jitter_workspace_bytes(const ImageShape& shape, const ColourJitterOptions& options) {
-  return shape.size() * batches_of(options);
+  return workspace_bytes("colour_jitter_workspace_bytes", shape, options);
 }
 
 void colour_jitter(ImageView<const std::uint8_t> in, std::span<const std::int64_t> sample_ids,

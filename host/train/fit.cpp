@@ -67,6 +67,9 @@ void check_arguments(const Network& network, const FitData& data, const FitOptio
   check((options.steps > 0) != (options.image_steps > 0) && options.steps >= 0 && options.image_steps >= 0,
         "fit: steps is {}, image_steps {}: one of them must be above 0, the other 0", options.steps,
         options.image_steps);
+  check(options.augment.output_type == FloatType::f32,
+        "fit: augment.output_type is {}, expected f32 (0), which networks take",
+        static_cast<std::int32_t>(options.augment.output_type));
   check(options.batch >= 1, "fit: batch is {}, expected 1 or more", options.batch);
   check(options.learning_rate > 0 && std::isfinite(options.learning_rate),
         "fit: learning_rate is {}, expected a finite number above 0", options.learning_rate);

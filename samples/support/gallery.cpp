@@ -110,6 +110,9 @@ constexpr DrawnRow kPolicies[] = {
     {"", "augmix", "severity 8", "augmix:severity=8"},
     {"", "augmix-m5-w4-d2", "", "augmix-m5-w4-d2"},
     {"", "jitter", "all four", "jitter:brightness=0.4,contrast=0.4,saturation=0.6,hue=0.15"},
+    {"", "random_affine", "",
+     "random_affine:angle_least=-30,angle_most=30,translate_x=0.2,scale_least=0.7,scale_most=1.4,interpolation="
+     "bilinear"},
     {"", "random_erase", "", "random_erase:probability=1,fill=128"},
     {"", "random_resized_crop", "", "random_resized_crop:width=80,height=80,scale_least=0.15"},
 };

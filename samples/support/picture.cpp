@@ -1,6 +1,7 @@
 #include "samples/support/picture.hpp"
 
 #include <array>
+#include <concepts>
 #include <functional>
 #include <map>
 #include <span>
@@ -132,7 +133,12 @@ struct ApplyPolicy {
     stream.synchronize();  // before the workspace goes
   }
 
-  void operator()(const Policy& policy) const { std::visit(*this, policy); }
+  // Not for what can become a Policy: one that is missing below would call this again and again.
+  template <std::same_as<Policy> P>
+  void operator()(const P& policy) const {
+    std::visit(*this, policy);
+  }
+  void operator()(const RandomAffineOptions& o) const { random_affine(in, ids, o, key, out, stream); }
   void operator()(const TrivialAugmentOptions& o) const { trivial_augment(in, ids, o, key, out, stream); }
   void operator()(const RandomEraseOptions& o) const { random_erase(in, ids, o, key, out, stream); }
   void operator()(const RandAugmentOptions& o) const {

@@ -41,6 +41,15 @@ decltype(ParsedPolicy::step) step_of(const ParsedOp& op) {
                          .strengths = chosen<AugMixStrengths>(op, "strengths"),
                          .warp = warp};
   }
+  if (op.name == "random_affine") {
+    return RandomAffineOptions{.angle_deg = interval(op, "angle"),
+                               .translate_x = real(op, "translate_x"),
+                               .translate_y = real(op, "translate_y"),
+                               .scale = interval(op, "scale"),
+                               .shear_x_deg = interval(op, "shear_x"),
+                               .shear_y_deg = interval(op, "shear_y"),
+                               .warp = warp};
+  }
   if (op.name == "trivialaugment") return TrivialAugmentOptions{.bins = whole(op, "bins"), .warp = warp};
   if (op.name == "autoaugment") return AutoAugmentOptions{.set = chosen<AutoAugmentSet>(op, "set"), .warp = warp};
   return RandAugmentOptions{.num_ops = whole(op, "num_ops"), .magnitude = whole(op, "magnitude"), .warp = warp};

@@ -29,6 +29,18 @@ std::vector<OpSpec> make_policies() {
                                  1)) {
     policies.push_back(std::move(mixes));
   }
+  for (OpSpec& affine :
+       with_warp({{"random_affine",
+                   "torchvision's RandomAffine: angle and shears in degrees, translations to either side as a "
+                   "part of it",
+                   {otherwise(0, number("angle_least", -360, 360)), otherwise(0, number("angle_most", -360, 360)),
+                    otherwise(0, number("translate_x", 0, 1)), otherwise(0, number("translate_y", 0, 1)),
+                    otherwise(1, number("scale_least", 0.001, 1000)), otherwise(1, number("scale_most", 0.001, 1000)),
+                    otherwise(0, number("shear_x_least", -89, 89)), otherwise(0, number("shear_x_most", -89, 89)),
+                    otherwise(0, number("shear_y_least", -89, 89)), otherwise(0, number("shear_y_most", -89, 89))},
+                   Needs::some_key}})) {
+    policies.push_back(std::move(affine));
+  }
   const std::vector<OpSpec> others{
       {"jitter",
        "torchvision's ColorJitter: factors 1 - x to 1 + x, hue -x to x, in an order that is drawn",

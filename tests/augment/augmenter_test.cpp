@@ -215,12 +215,30 @@ TEST(AugmenterOptionsTest, AreCheckedByTheConstructor) {
             "Augmenter: options.magnitude is 40, expected 0 to 30 (bins - 1)");
   EXPECT_EQ(refused({.mix = CutMixOptions{.alpha = -1}}),
             "Augmenter: options.alpha is -1, expected a finite value above 0");
+  EXPECT_EQ(refused({.random_erase = RandomEraseOptions{.scale = {0.5, 0.1}}}),
+            "Augmenter: options.scale is 0.5 to 0.1, expected a range within 0 (excluded) to 1");
+  EXPECT_EQ(refused({.mix = CutMixOrMixUpOptions{.mixup_alpha = 0}}),
+            "Augmenter: options.mixup_alpha is 0, expected a finite value above 0");
+  EXPECT_EQ(refused({.output_type = static_cast<FloatType>(3)}),
+            "Augmenter: output_type is 3, expected f32 (0), f16 (1) or bf16 (2)");
+  EXPECT_NE(refused({.normalise = {{0, 0, 0}, {1, 1e-42f, 1}}}).find("leaves the range of float"), std::string::npos);
   EXPECT_EQ(refused({.normalise = {{0, 0, 0}, {1, 1, 0}}}),
             "Augmenter: normalisation.std[2] is 0, expected a finite value above 0");
   EXPECT_EQ(refused({}, {0, 8, 8, 2}),
             "Augmenter: image is 8x8x2 (height x width x channels), expected at least 1x1 and 1 or 3 channels");
   EXPECT_EQ(refused({}, {0, 0, 8, 1}),
             "Augmenter: image is 0x8x1 (height x width x channels), expected at least 1x1 and 1 or 3 channels");
+}
+
+TEST(AugmenterBatch, IsSeenAsWhatItHolds) {
+  const Augmenter augment({.output_type = FloatType::bf16}, {0, 4, 4, 1});
+  const Augmenter::Batch batch = augment.make_batch(3, Stream::cpu());
+  EXPECT_EQ(batch.images.size(), 3 * 16 * 2);
+  EXPECT_EQ(batch.view<BFloat16>().height, 4);
+  EXPECT_EQ(message_of<InvalidArgument>([&] { batch.view(); }),
+            "Augmenter::Batch::view: images are of type 2, got a view of type 0: f32 (0), f16 (1), bf16 (2)");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { batch.view<Float16>(); }),
+            "Augmenter::Batch::view: images are of type 2, got a view of type 1: f32 (0), f16 (1), bf16 (2)");
 }
 
 TEST_P(AugmenterTest, RefusesBadCallsAndLeavesTheBatchAlone) {

@@ -194,5 +194,33 @@ TEST(AffineMatrix, RotationsKeepLengthsAndScaleDivides) {
   }
 }
 
+// Every point of `to` comes from its point of `from`; for a square onto itself moved, the map is affine.
+TEST(PerspectiveFromPoints, TakesEachPointToItsPlace) {
+  const std::array<PointPx, 4> from{{{0, 0}, {99, 2}, {95, 80}, {-3, 77}}};
+  const std::array<PointPx, 4> to{{{12, 7}, {88, -4}, {110, 91}, {5, 60}}};
+  const std::array<double, 8> m = perspective_from_points(from, to).m;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double d = m[6] * to[i].x + m[7] * to[i].y + 1;
+    EXPECT_NEAR((m[0] * to[i].x + m[1] * to[i].y + m[2]) / d, from[i].x, 1e-9) << i;
+    EXPECT_NEAR((m[3] * to[i].x + m[4] * to[i].y + m[5]) / d, from[i].y, 1e-9) << i;
+  }
+  const std::array<PointPx, 4> square{{{0, 0}, {10, 0}, {10, 10}, {0, 10}}};
+  const std::array<PointPx, 4> moved{{{3, -2}, {13, -2}, {13, 8}, {3, 8}}};
+  const std::array<double, 8> shift = perspective_from_points(square, moved).m;
+  const std::array<double, 8> expected{1, 0, -3, 0, 1, 2, 0, 0};
+  for (std::size_t i = 0; i < 8; ++i) EXPECT_NEAR(shift[i], expected[i], 1e-12) << i;
+}
+
+TEST(PerspectiveFromPoints, RefusesWhatMakesNoMap) {
+  const std::array<PointPx, 4> good{{{0, 0}, {1, 0}, {1, 1}, {0, 1}}};
+  const auto text = [&](const std::array<PointPx, 4>& to) {
+    return message_of<InvalidArgument>([&] { perspective_from_points(good, to); });
+  };
+  EXPECT_NE(text({{{0, 0}, {1, 1}, {2, 2}, {0, 1}}}).find("expected no three points on one line"), std::string::npos);
+  EXPECT_NE(text({{{5, 5}, {5, 5}, {9, 1}, {0, 1}}}).find("expected no three points on one line"), std::string::npos);
+  EXPECT_EQ(text({{{0, 0}, {NAN, 1}, {1, 0}, {0, 1}}}),
+            "perspective_from_points: to[1] is (nan, 1), expected finite numbers");
+}
+
 }  // namespace
 }  // namespace leaven::test

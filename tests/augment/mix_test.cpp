@@ -263,6 +263,23 @@ TEST_P(MixTest, RefusesBadArguments) {
   a.expect_guards_intact();
 }
 
+TEST(DenseLabelsContract, NamesWhatIsWrong) {
+  const std::vector<std::int32_t> labels{0, 1};
+  const std::vector<float> weight{1, 0.5f};
+  std::vector<float> rows(6, 7.0f);
+  const auto call = [&](std::size_t count, std::int64_t classes, float smoothing, std::size_t size) {
+    return message_of<InvalidArgument>([&] {
+      dense_labels(labels, std::span(labels).first(count), weight, classes, smoothing, std::span(rows).first(size),
+                   Stream::cpu());
+    });
+  };
+  EXPECT_EQ(call(1, 3, 0, 6), "dense_labels: b has 1 values, expected 2 (one per image)");
+  EXPECT_EQ(call(2, 0, 0, 6), "dense_labels: classes is 0, expected 1 to 2147483648");
+  EXPECT_EQ(call(2, 3, 1.5f, 6), "dense_labels: smoothing is 1.5, expected 0 to 1");
+  EXPECT_EQ(call(2, 3, 0, 5), "dense_labels: rows has 5 values, expected 6 (2 labels, 3 classes)");
+  EXPECT_EQ(rows, std::vector<float>(6, 7.0f));
+}
+
 TEST(Elementary, AgreesWithTheCLibrary) {
   std::mt19937_64 random(1);
   for (int i = 0; i < 100000; ++i) {

@@ -253,6 +253,10 @@ TEST(MorePoliciesContract, NamesWhatIsWrong) {
   EXPECT_EQ(mix({.width = 0}), "aug_mix: options.width is 0, expected 1 to 8");
   EXPECT_EQ(mix({.depth = 7}), "aug_mix: options.depth is 7, expected 0 to 6");
   EXPECT_EQ(mix({.alpha = 0}), "aug_mix: options.alpha is 0, expected a finite value above 0");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { aug_mix_workspace_bytes(shape, {.severity = 1000}); }),
+            "aug_mix_workspace_bytes: options.severity is 1000, expected 1 to 10");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { timm_rand_augment_workspace_bytes(shape, {.num_ops = -1}); }),
+            "timm_rand_augment_workspace_bytes: options.num_ops is -1, expected 0 to 48");
   EXPECT_EQ(mix({}, 79), "aug_mix: workspace has 79 bytes, expected at least 80");
   const auto affine = [&](const RandomAffineOptions& options) {
     return message_of<InvalidArgument>([&] {

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <leaven/cpu.hpp>
 #include "tests/augment/augmenter_reference.hpp"
 #include "tests/support/backend.hpp"
 
@@ -89,6 +90,23 @@ TEST_P(TargetsTest, MasksAreMovedByTheDrawsOfTheirImages) {
       }
     }
   }
+}
+
+// The workspace is made for the threads of the moment: more of them later are none of its business.
+TEST(MasksCpu, AWorkspaceMadeForFewThreadsServesMany) {
+  const ImageShape shape{9, 12, 12, 1};
+  const Augmenter augment({.flip_probability = 1}, shape);
+  const int before = cpu_threads();
+  set_cpu_threads(1);
+  std::vector<std::byte> workspace(static_cast<std::size_t>(augment.masks_workspace_bytes(shape)));
+  set_cpu_threads(8);
+  const std::vector<std::uint8_t> in = noise(shape.size(), 4);
+  std::vector<std::uint8_t> out(in.size()), expected(in.size());
+  augment.masks(In::nhwc(in.data(), shape), ids_from(0, 9), {}, 0, Out::nhwc(out.data(), shape), workspace,
+                Stream::cpu());
+  set_cpu_threads(before);
+  flip(In::nhwc(in.data(), shape), FlipAxis::left_right, Out::nhwc(expected.data(), shape), Stream::cpu());
+  EXPECT_EQ(out, expected);
 }
 
 TEST_P(TargetsTest, MixUpAndErasingLeaveMasksAlone) {

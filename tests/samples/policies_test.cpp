@@ -52,6 +52,25 @@ TEST(Policies, AreTheLibrarysOptions) {
   EXPECT_EQ(jitter.hue, 0.1f);
 }
 
+TEST(Policies, RandomAffineTakesEveryRange) {
+  const auto affine = policy<RandomAffineOptions>(
+      "random_affine:angle_least=-5,angle_most=6,translate_x=0.1,translate_y=0.2,scale_least=0.5,scale_most=2,"
+      "shear_x_least=-3,shear_x_most=4,shear_y_least=1,shear_y_most=2,border=wrap");
+  EXPECT_EQ(affine.angle_deg.least, -5);
+  EXPECT_EQ(affine.angle_deg.most, 6);
+  EXPECT_EQ(affine.translate_x, 0.1f);
+  EXPECT_EQ(affine.translate_y, 0.2f);
+  EXPECT_EQ(affine.scale.least, 0.5);
+  EXPECT_EQ(affine.scale.most, 2);
+  EXPECT_EQ(affine.shear_x_deg.least, -3);
+  EXPECT_EQ(affine.shear_x_deg.most, 4);
+  EXPECT_EQ(affine.shear_y_deg.least, 1);
+  EXPECT_EQ(affine.shear_y_deg.most, 2);
+  EXPECT_EQ(affine.warp.border, Border::wrap);
+  expect_complaint("random_affine:angle_least=5", {"options.angle_deg is 5 to 0"});
+  expect_complaint("random_affine", {"one or more keys"});
+}
+
 TEST(Policies, HaveTheLibrarysDefaults) {
   const auto erase = std::get<RandomEraseOptions>(parse_policy("random_erase").step);
   EXPECT_EQ(erase.probability, RandomEraseOptions{}.probability);
@@ -111,9 +130,10 @@ class PoliciesRun : public BackendTest {};
 LEAVEN_ON_BOTH_BACKENDS(PoliciesRun);
 
 TEST_P(PoliciesRun, EachChangesAPictureAndDependsOnKeyAndIdOnly) {
-  for (const char* text : {"randaugment:magnitude=25", "trivialaugment", "autoaugment", "rand-m9-p1", "augmix",
-                           "augmix-m5-w4-d2", "jitter:brightness=0.5,contrast=0.5,saturation=0.5,hue=0.2",
-                           "random_erase:probability=1", "random_resized_crop:width=40,height=30"}) {
+  for (const char* text :
+       {"randaugment:magnitude=25", "trivialaugment", "autoaugment", "rand-m9-p1", "augmix", "augmix-m5-w4-d2",
+        "jitter:brightness=0.5,contrast=0.5,saturation=0.5,hue=0.2", "random_affine:angle_most=90",
+        "random_erase:probability=1", "random_resized_crop:width=40,height=30"}) {
     const samples::ParsedPolicy parsed = parse_policy(text);
     const auto draw = [&](std::uint64_t seed) {
       samples::Picture picture(striped(3), stream());

@@ -275,6 +275,9 @@ TEST_P(FitTest, BadArgumentsAreNamedAndChangeNothing) {
   EXPECT_EQ(error(good, {.steps = 1, .label_smoothing = 2}), "fit: label_smoothing is 2, expected 0 to 1");
   EXPECT_THROW(fit(network, good, {.steps = 1, .sgd = {.momentum = 2}}), InvalidArgument);
   EXPECT_THROW(fit(network, good, {.steps = 1, .augment = {.flip_probability = 2}}), InvalidArgument);
+  EXPECT_EQ(message_of<InvalidArgument>(
+                [&] { fit(network, good, {.steps = 1, .augment = {.output_type = FloatType::bf16}}); }),
+            "fit: augment.output_type is 2, expected f32 (0), which networks take");
   FitOptions with_itself{.steps = 1};
   with_itself.distillation = train::Distillation{.teacher = &network};
   EXPECT_EQ(error(good, with_itself), "fit: distillation.teacher is the network itself");
