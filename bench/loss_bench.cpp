@@ -140,7 +140,7 @@ void pseudo_labels(benchmark::State& state, Backend backend) {
 void top1_accuracy(benchmark::State& state, Backend backend) {
   Case c(state, backend);
   const Buffer<std::int64_t> counts(2, c.stream);
-  c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), counts.span(), c.stream); });
+  c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), 1, counts.span(), c.stream); });
 }
 
 const bool kRegistered = [] {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "host/core/check.hpp"
 #include "host/core/config.hpp"
 #include "host/core/parallel.hpp"
 #include "host/loss/arguments.hpp"
@@ -37,18 +38,20 @@ void accuracy_cpu(const LogitRows& rows, std::span<const std::int32_t> labels, s
 
 }  // namespace
 
-void accuracy(MatrixView<const float> logits, std::span<const std::int32_t> labels, std::span<std::int64_t> counts,
+void accuracy(LogitsView logits, std::span<const std::int32_t> labels, std::int64_t k, std::span<std::int64_t> counts,
               Stream stream) {
   constexpr const char* kName = "accuracy";
   check_matrix(kName, argument("logits", logits));
+  check(k >= 1 && k <= logits.columns, "{}: k is {}, expected 1 to {} (the classes)", kName, k, logits.columns);
   check_size(kName, "labels", labels.size(), labels.data(), logits.rows);
   check_size(kName, "counts", counts.size(), counts.data(), 2);
   if constexpr (kWithCuda) {
     if (stream.backend() == Backend::cuda) {
-      return cuda::accuracy(logits, labels.data(), counts.data(), stream.cuda_handle());
+      return cuda::accuracy(input_rows(logits), logits.rows, logits.columns, labels.data(), counts.data(),
+                            stream.cuda_handle());
     }
   }
-  accuracy_cpu({logits.data, logits.row_stride, logits.columns}, labels, counts);
+  accuracy_cpu({input_rows(logits), logits.columns}, labels, counts);
 }
 
 }  // namespace leaven

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "host/core/check.hpp"
+#include "kernels/loss/typed_rows.hpp"
 
 namespace leaven {
 namespace {
@@ -13,22 +14,24 @@ std::uintptr_t address(const void* pointer) { return reinterpret_cast<std::uintp
 
 bool overlap(const MatrixArgument& a, const MatrixArgument& b) {
   if (a.data == nullptr || b.data == nullptr || a.rows == 0 || b.rows == 0) return false;
-  constexpr std::uintptr_t kSize = sizeof(float);
   const auto extent = [](const MatrixArgument& m) {
-    return static_cast<std::uintptr_t>((m.rows - 1) * m.row_stride + m.columns) * kSize;
+    return static_cast<std::uintptr_t>(((m.rows - 1) * m.row_stride + m.columns) * size_of(m.type));
   };
   const MatrixArgument& low = address(a.data) <= address(b.data) ? a : b;
   const MatrixArgument& high = address(a.data) <= address(b.data) ? b : a;
   const std::uintptr_t apart = address(high.data) - address(low.data);
   if (apart >= extent(low)) return false;
-  if (a.row_stride != b.row_stride || apart % kSize != 0) return true;
-  const auto offset = static_cast<std::int64_t>(apart / kSize) % low.row_stride;
+  const auto size = static_cast<std::uintptr_t>(size_of(a.type));
+  if (a.row_stride != b.row_stride || a.type != b.type || apart % size != 0) return true;
+  const auto offset = static_cast<std::int64_t>(apart / size) % low.row_stride;
   return offset < low.columns || offset + high.columns > low.row_stride;
 }
 
 void check_probability(const char* function, const char* name, float value) {
   check(value >= 0.0f && value <= 1.0f, "{}: {} is {}, expected 0 to 1", function, name, value);
 }
+
+const char* name(FloatType type) { return type == FloatType::f32 ? "f32" : type == FloatType::f16 ? "f16" : "bf16"; }
 
 }  // namespace
 
@@ -39,7 +42,8 @@ void check_matrix(const char* function, const MatrixArgument& m) {
   check(m.rows <= 1 || m.row_stride >= m.columns, "{}: {} has row stride {}, expected at least its {} columns",
         function, m.name, m.row_stride, m.columns);
   check(m.rows == 0 || m.data != nullptr, "{}: {} is null, expected {}x{} values", function, m.name, m.rows, m.columns);
-  check(address(m.data) % alignof(float) == 0, "{}: {} is not aligned to {} bytes", function, m.name, alignof(float));
+  const auto size = static_cast<std::uintptr_t>(size_of(m.type));
+  check(address(m.data) % size == 0, "{}: {} is not aligned to {} bytes", function, m.name, size);
 }
 
 void check_same_shape(const char* function, const MatrixArgument& m, const MatrixArgument& expected) {
@@ -47,8 +51,19 @@ void check_same_shape(const char* function, const MatrixArgument& m, const Matri
         function, m.name, m.rows, m.columns, expected.rows, expected.columns, expected.name);
 }
 
+void check_result(const char* function, const MatrixArgument& result, const MatrixArgument& logits) {
+  check_matrix(function, result);
+  check_same_shape(function, result, logits);
+  check(result.type == logits.type || result.type == FloatType::f32, "{}: {} has type {}, expected {} (as {}) or f32",
+        function, result.name, name(result.type), name(logits.type), logits.name);
+}
+
 void check_disjoint(const char* function, const MatrixArgument& written, const MatrixArgument& read) {
   check(!overlap(written, read), "{}: {} overlaps {}, expected separate memory", function, written.name, read.name);
+}
+
+bool is_same(const MatrixArgument& a, const MatrixArgument& b) {
+  return a.data == b.data && a.type == b.type && (a.rows <= 1 || a.row_stride == b.row_stride);
 }
 
 void check_size(const char* function, const char* name, std::size_t size, const void* data, std::int64_t expected) {
@@ -78,10 +93,10 @@ Temperature make_temperature(float temperature) {
   return t;
 }
 
-TargetParams resolve_targets(const char* function, const Targets& targets, float label_smoothing,
-                             std::int32_t ignore_label, const MatrixArgument& logits) {
+void resolve_targets(const char* function, const Targets& targets, float label_smoothing, std::int32_t ignore_label,
+                     const MatrixArgument& logits, LossParams& loss_params) {
   check_probability(function, "label_smoothing", label_smoothing);
-  TargetParams params;
+  TargetParams& params = loss_params.targets;
   params.ignore_label = ignore_label;
   params.smoothing = label_smoothing;
   if (const auto* hard = std::get_if<HardTargets>(&targets)) {
@@ -95,7 +110,7 @@ TargetParams resolve_targets(const char* function, const Targets& targets, float
     params.b = mixed->b.data();
     params.weight_a = mixed->weight_a.data();
   } else {
-    const MatrixArgument soft = argument("targets.weights", std::get<SoftTargets>(targets).weights);
+    const MatrixArgument soft = argument("targets.weights", LogitsView(std::get<SoftTargets>(targets).weights));
     check_matrix(function, soft);
     check_same_shape(function, soft, logits);
     check(label_smoothing == 0.0f, "{}: label_smoothing is {}, expected 0 with soft targets", function,
@@ -103,7 +118,18 @@ TargetParams resolve_targets(const char* function, const Targets& targets, float
     params.soft = std::get<SoftTargets>(targets).weights.data;
     params.soft_stride = soft.row_stride;
   }
-  return params;
+}
+
+void resolve_weights(const char* function, const LossWeights& weights, const MatrixArgument& logits,
+                     LossParams& params) {
+  if (weights.classes.data() != nullptr || !weights.classes.empty()) {
+    check_size(function, "weights.classes", weights.classes.size(), weights.classes.data(), logits.columns);
+    params.targets.class_weights = weights.classes.data();
+  }
+  if (weights.rows.data() != nullptr || !weights.rows.empty()) {
+    check_size(function, "weights.rows", weights.rows.size(), weights.rows.data(), logits.rows);
+    params.row_weights = weights.rows.data();
+  }
 }
 
 void resolve_output(const char* function, const LossOutput& out, Reduction reduction, const MatrixArgument& logits,
@@ -115,9 +141,8 @@ void resolve_output(const char* function, const LossOutput& out, Reduction reduc
         function);
   if (out.gradient.data != nullptr) {
     const MatrixArgument gradient = argument("out.gradient", out.gradient);
-    check_matrix(function, gradient);
-    check_same_shape(function, gradient, logits);
-    const bool same = gradient.data == logits.data && (logits.rows <= 1 || gradient.row_stride == logits.row_stride);
+    check_result(function, gradient, logits);
+    const bool same = is_same(gradient, logits);
     if (out.in_place == InPlace::no || !same) check_disjoint(function, gradient, logits);
   }
   check(static_cast<std::int64_t>(workspace.size()) >= loss_workspace_bytes(logits.rows),
@@ -131,8 +156,7 @@ void resolve_output(const char* function, const LossOutput& out, Reduction reduc
   params.divide_by_valid = reduction == Reduction::mean_valid;
   params.row_losses = out.row_losses.data();
   params.loss = out.loss;
-  params.gradient = out.gradient.data;
-  params.gradient_stride = out.gradient.row_stride;
+  params.gradient = output_rows(out.gradient);
   params.valid_rows = out.valid_rows;
   params.status = out.status;
   params.workspace = reinterpret_cast<LossWorkspace*>(workspace.data());

@@ -20,7 +20,8 @@ void check_weight(const char* name, float weight) {
 void distillation_loss(const DistillationInput& in, const DistillationOptions& options, const LossOutput& out,
                        std::span<std::byte> workspace, Stream stream) {
   const MatrixArgument student = argument("student", in.student);
-  const MatrixArgument teacher = argument("teacher", in.teacher);
+  const auto& teacher_logits = std::get<LogitsView>(in.teacher);
+  const MatrixArgument teacher = argument("teacher", teacher_logits);
   check_matrix(kName, student);
   check_matrix(kName, teacher);
   check_same_shape(kName, teacher, student);
@@ -31,17 +32,18 @@ void distillation_loss(const DistillationInput& in, const DistillationOptions& o
         kName, options.hard_weight);
   LossParams params;
   if (in.targets.has_value()) {
-    params.targets = resolve_targets(kName, *in.targets, options.label_smoothing, options.ignore_label, student);
+    resolve_targets(kName, *in.targets, options.label_smoothing, options.ignore_label, student, params);
   }
+  resolve_weights(kName, options.weights, student, params);
   resolve_output(kName, out, options.reduction, student, workspace, params);
   check_disjoint(kName, argument("out.gradient", out.gradient), teacher);
   if (in.targets.has_value()) {
     if (const auto* soft = std::get_if<SoftTargets>(&*in.targets)) {
-      check_disjoint(kName, argument("out.gradient", out.gradient), argument("targets.weights", soft->weights));
+      check_disjoint(kName, argument("out.gradient", out.gradient),
+                     argument("targets.weights", LogitsView(soft->weights)));
     }
   }
-  params.student = in.student.data;
-  params.student_stride = in.student.row_stride;
+  params.student = input_rows(in.student);
   params.temperature = make_temperature(options.temperature);
   params.hard_weight = options.hard_weight;
   params.soft_weight = options.soft_weight;
@@ -49,8 +51,7 @@ void distillation_loss(const DistillationInput& in, const DistillationOptions& o
   const bool soft = options.soft_weight != 0.0f || !in.targets.has_value();
   params.hard = options.hard_weight != 0.0f || !soft;
   if (soft) {
-    params.teacher = in.teacher.data;
-    params.teacher_stride = in.teacher.row_stride;
+    params.teacher = input_rows(teacher_logits);
   }
   run_loss(params, stream);
 }

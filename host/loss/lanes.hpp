@@ -129,12 +129,14 @@ LEAVEN_HD void store_tile(float* to, std::int64_t stride, const float* tile, int
   }
 }
 
-// chunk[i] = from[i], filled up with `padding` to whole groups of lanes. Returns the number of groups.
-LEAVEN_HD std::int64_t load_chunk(float* chunk, const float* from, std::int64_t columns, float padding) {
-  const std::int64_t groups = (columns + kLanes - 1) / kLanes;
+// chunk[i] = from[i], filled up with `padding` to whole groups of lanes.
+LEAVEN_HD void fill_groups(float* chunk, std::int64_t columns, float padding) {
+  const std::int64_t end = (columns + kLanes - 1) / kLanes * kLanes;
+  for (std::int64_t i = columns; i < end; ++i) chunk[i] = padding;
+}
+LEAVEN_HD void load_chunk(float* chunk, const float* from, std::int64_t columns, float padding) {
   for (std::int64_t i = 0; i < columns; ++i) chunk[i] = from[i];
-  for (std::int64_t i = columns; i < groups * kLanes; ++i) chunk[i] = padding;
-  return groups;
+  fill_groups(chunk, columns, padding);
 }
 
 }  // namespace leaven

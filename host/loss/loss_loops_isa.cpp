@@ -74,7 +74,7 @@ Lanes label_gaps(const LossParams& p, const LossUnit& u, const Scratch& x, const
   if (u.tile) {
     LEAVEN_EACH_LANE(r) logits.v[r] = x.student[std::int64_t{labels[r]} * kLanes + r];
   } else {
-    fill(logits, p.student[u.row * p.student_stride + labels[0]]);  // perhaps of another chunk
+    fill(logits, load_logit(p.student, u.row, labels[0]));  // perhaps of another chunk
   }
   LEAVEN_EACH_LANE(r) logits.v[r] = max.v[r] - logits.v[r];
   return logits;
@@ -194,7 +194,7 @@ void write_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, 
     }
     if (p.targets.smoothing > 0.0f) subtract_spread(x.student, gradient, chunk.groups, hard.spread);
   }
-  store(p.gradient, p.gradient_stride, gradient, u, chunk);
+  store(p.gradient, gradient, u, chunk);
 }
 
 // Sums are NaN where a logit is NaN or +inf.
@@ -243,7 +243,7 @@ std::uint32_t process(const LossParams& p, float scale, LossUnit& u, Scratch& x,
     soft = find_soft_rows(p, u, x, sums, scale);
     add_soft_losses(soft, sums, p.soft_weight, losses);
   }
-  const std::int64_t chunks = p.gradient != nullptr ? chunk_count(p.classes, u) : 0;
+  const std::int64_t chunks = p.gradient.data != nullptr ? chunk_count(p.classes, u) : 0;
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
     if (chunks > 1) repeat_chunk<kHard, kSoft>(p, u, chunk, sums, soft, x);

@@ -41,9 +41,9 @@ void clear_ignored(float* values, const LossUnit& u, std::int64_t groups) {
 template <bool kHard, bool kSoft>
 void load_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
   const bool dense = kHard && p.targets.soft != nullptr;
-  load(x.student, p.student, p.student_stride, u, chunk, -kInfinity);
-  if (kSoft) load(x.teacher, p.teacher, p.teacher_stride, u, chunk, -kInfinity);
-  if (dense) load(x.dense, p.targets.soft, p.targets.soft_stride, u, chunk, 0.0f);
+  load(x.student, p.student, u, chunk, -kInfinity);
+  if (kSoft) load(x.teacher, p.teacher, u, chunk, -kInfinity);
+  if (dense) load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
   if (!kHard) return;
   if (lane_sum(u.targets.valid) == float{kLanes}) return;
   if (!kSoft) clear_ignored(x.student, u, chunk.groups);
@@ -55,7 +55,7 @@ std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
   Lanes bad{}, wanted{};
   for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
-    load(x.dense, p.targets.soft, p.targets.soft_stride, u, chunk, 0.0f);
+    load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
     for (std::int64_t c = 0; c < chunk.groups * kLanes; c += kLanes) {
       LEAVEN_EACH_LANE(r) {
         const float weight = x.dense[c + r];

@@ -3,20 +3,19 @@
 #include <cstdint>
 
 #include "host/core/isa.hpp"
-#include "kernels/loss/float_math.hpp"
+#include "kernels/loss/loss_params.hpp"
 
 namespace leaven {
 
 struct LogitRows {
-  const float* data;
-  std::int64_t stride;
+  InputRows rows;
   std::int64_t classes;
 };
 
 struct ProbabilityLoops {
   // softmax(row / temperature) of the rows begin .. end - 1.
-  void (*softmax)(const LogitRows& logits, const Temperature& temperature, float* out, std::int64_t out_stride,
-                  std::int64_t begin, std::int64_t end);
+  void (*softmax)(const LogitRows& logits, const Temperature& temperature, const OutputRows& out, std::int64_t begin,
+                  std::int64_t end);
   // Arg max (the lowest index on ties) and, where `confidence` is not null, the largest probability of the rows
   // begin .. end - 1, to the fronts of the arrays. Label -1 for rows without one: NaN, or all -inf, or (with a
   // confidence) +inf.

@@ -12,7 +12,7 @@ struct Scratch {
 
 Chunk load_at(const LogitRows& logits, const Unit& u, std::int64_t index, Scratch& x) {
   const Chunk chunk = chunk_at(logits.classes, u, index);
-  load(x.logits, logits.data, logits.stride, u, chunk, -kInfinity);
+  load(x.logits, logits.rows, u, chunk, -kInfinity);
   return chunk;
 }
 
@@ -97,8 +97,8 @@ TopLanes find_rows(const LogitRows& logits, const Unit& u, const Temperature* te
   return top;
 }
 
-void softmax(const LogitRows& logits, const Temperature& temperature, float* out, std::int64_t out_stride,
-             std::int64_t begin, std::int64_t end) {
+void softmax(const LogitRows& logits, const Temperature& temperature, const OutputRows& out, std::int64_t begin,
+             std::int64_t end) {
   Scratch x;
   Unit u;
   for_each_unit(begin, end, logits.classes, u, [&] {
@@ -115,7 +115,7 @@ void softmax(const LogitRows& logits, const Temperature& temperature, float* out
         add_exponentials(x.logits, chunk.groups, max, temperature, known);
       }
       scale(x.logits, chunk.groups, inverse);
-      store(out, out_stride, x.logits, u, chunk);
+      store(out, x.logits, u, chunk);
     }
   });
 }

@@ -10,7 +10,7 @@
 
 namespace leaven {
 
-void pseudo_label(MatrixView<const float> logits, float threshold, const PseudoLabels& out, Stream stream) {
+void pseudo_label(LogitsView logits, float threshold, const PseudoLabels& out, Stream stream) {
   constexpr const char* kName = "pseudo_label";
   check_matrix(kName, argument("logits", logits));
   check(threshold >= 0.0f && threshold <= 1.0f, "{}: threshold is {}, expected 0 to 1", kName, threshold);
@@ -19,11 +19,11 @@ void pseudo_label(MatrixView<const float> logits, float threshold, const PseudoL
   check_size(kName, "out.accepted", out.accepted.size(), out.accepted.data(), logits.rows);
   if constexpr (kWithCuda) {
     if (stream.backend() == Backend::cuda) {
-      return cuda::pseudo_label(logits, threshold, out.labels.data(), out.confidence.data(), out.accepted.data(),
-                                stream.cuda_handle());
+      return cuda::pseudo_label(input_rows(logits), logits.rows, logits.columns, threshold, out.labels.data(),
+                                out.confidence.data(), out.accepted.data(), stream.cuda_handle());
     }
   }
-  const LogitRows rows{logits.data, logits.row_stride, logits.columns};
+  const LogitRows rows{input_rows(logits), logits.columns};
   parallel_for(logits.rows, std::max<std::int64_t>(16, 32768 / logits.columns),
                [&](std::int64_t begin, std::int64_t end) {
                  probability_loops().top(rows, begin, end, out.labels.data() + begin, out.confidence.data() + begin);

@@ -54,7 +54,7 @@ Totals add_partials(const LossParams& p) {
 
 float find_divisor(const LossParams& p) {
   if (!p.divide_by_valid) return p.divisor;
-  if (p.teacher != nullptr) return static_cast<float>(p.rows);
+  if (p.teacher.data != nullptr) return static_cast<float>(p.rows);
   for_each_partial(p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) {
     partial.valid = 0;
     for (std::int64_t row = begin; row < end; ++row) partial.valid += is_valid(p, row) ? 1 : 0;
@@ -66,7 +66,7 @@ void run_loss_cpu(const LossParams& p) {
   const float divisor = find_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   const LossLoops& loops = loss_loops();
-  const LossRowsFunction rows = p.teacher == nullptr ? loops.hard : p.hard ? loops.both : loops.soft;
+  const LossRowsFunction rows = p.teacher.data == nullptr ? loops.hard : p.hard ? loops.both : loops.soft;
   for_each_partial(
       p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) { rows(p, scale, begin, end, partial); });
   const Totals totals = add_partials(p);

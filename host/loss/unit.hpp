@@ -1,6 +1,7 @@
 #pragma once
 
 #include "host/loss/lanes.hpp"
+#include "kernels/loss/typed_rows.hpp"
 
 // Units of work of the loops over rows: sixteen rows (few classes) or one row (many). Only for *_isa.cpp files.
 namespace leaven::LEAVEN_ISA {
@@ -40,15 +41,57 @@ Chunk chunk_at(std::int64_t classes, const Unit& u, std::int64_t index) {
   return {first, columns, (columns + kLanes - 1) / kLanes};
 }
 
-void load(float* to, const float* from, std::int64_t stride, const Unit& u, const Chunk& chunk, float padding) {
-  const float* row = from + u.row * stride + chunk.first;
-  if (u.tile) return load_tile(to, row, stride, u.rows, chunk.columns);
-  load_chunk(to, row, chunk.columns, padding);
+void to_floats(float* __restrict to, const std::uint16_t* __restrict from, std::int64_t count, FloatType type) {
+  if (type == FloatType::f16) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_f16(from[i]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_bf16(from[i]);
+  }
 }
-void store(float* to, std::int64_t stride, const float* from, const Unit& u, const Chunk& chunk) {
-  float* row = to + u.row * stride + chunk.first;
-  if (u.tile) return store_tile(row, stride, from, u.rows, chunk.columns);
-  for (std::int64_t i = 0; i < chunk.columns; ++i) row[i] = from[i];
+void from_floats(std::uint16_t* __restrict to, const float* __restrict from, std::int64_t count, FloatType type) {
+  if (type == FloatType::f16) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = f16_bits(from[i]);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = bf16_bits(from[i]);
+  }
+}
+
+// Rows of 16 bits become packed rows of floats first.
+void load(float* to, const InputRows& from, const Unit& u, const Chunk& chunk, float padding) {
+  const std::int64_t at = u.row * from.stride + chunk.first;
+  if (from.type == FloatType::f32) {
+    const float* row = static_cast<const float*>(from.data) + at;
+    if (u.tile) return load_tile(to, row, from.stride, u.rows, chunk.columns);
+    return load_chunk(to, row, chunk.columns, padding);
+  }
+  const std::uint16_t* row = static_cast<const std::uint16_t*>(from.data) + at;
+  if (!u.tile) {
+    to_floats(to, row, chunk.columns, from.type);
+    return fill_groups(to, chunk.columns, padding);
+  }
+  alignas(64) float rows[kScratch];
+  if (from.stride == chunk.columns) {
+    to_floats(rows, row, u.rows * chunk.columns, from.type);
+  } else {
+    for (int r = 0; r < u.rows; ++r)
+      to_floats(rows + r * chunk.columns, row + r * from.stride, chunk.columns, from.type);
+  }
+  load_tile(to, rows, chunk.columns, u.rows, chunk.columns);
+}
+void store(const OutputRows& to, const float* from, const Unit& u, const Chunk& chunk) {
+  const std::int64_t at = u.row * to.stride + chunk.first;
+  if (to.type == FloatType::f32) {
+    float* row = static_cast<float*>(to.data) + at;
+    if (u.tile) return store_tile(row, to.stride, from, u.rows, chunk.columns);
+    for (std::int64_t i = 0; i < chunk.columns; ++i) row[i] = from[i];
+    return;
+  }
+  std::uint16_t* row = static_cast<std::uint16_t*>(to.data) + at;
+  if (!u.tile) return from_floats(row, from, chunk.columns, to.type);
+  alignas(64) float rows[kScratch];
+  store_tile(rows, chunk.columns, from, u.rows, chunk.columns);
+  if (to.stride == chunk.columns) return from_floats(row, rows, u.rows * chunk.columns, to.type);
+  for (int r = 0; r < u.rows; ++r) from_floats(row + r * to.stride, rows + r * chunk.columns, chunk.columns, to.type);
 }
 
 }  // namespace

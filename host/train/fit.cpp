@@ -147,8 +147,8 @@ class Trainer {
                       {.seed = options_.seed, .epoch = step32}, batch_, stream_);
     const ImageView<const float> images = batch_.view();
     const MatrixView<const float> logits = network_.forward(images, Mode::training, {options_.seed, step32});
-    const LossOutput out{.loss = losses_.data() + step % kBlock,
-                         .gradient = MatrixView<float>::packed(gradient_.data(), rows(), network_.classes())};
+    const auto gradient = MatrixView<float>::packed(gradient_.data(), rows(), network_.classes());
+    const LossOutput out{.loss = losses_.data() + step % kBlock, .gradient = gradient};
     if (options_.distillation) {
       const Distillation& d = *options_.distillation;
       const MatrixView<const float> teacher = d.teacher->forward(images, Mode::evaluation);
@@ -161,7 +161,7 @@ class Trainer {
     } else {
       cross_entropy(logits, targets(), {.label_smoothing = options_.label_smoothing}, out, workspace_.span(), stream_);
     }
-    network_.backward(out.gradient);
+    network_.backward(gradient);
     sgd_.step(learning_rate);
   }
 

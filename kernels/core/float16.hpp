@@ -41,6 +41,17 @@ LEAVEN_HD std::uint16_t f16_bits(float v) {
   return static_cast<std::uint16_t>(sign | (magnitude >= 0x47800000 ? special : finite));
 }
 
+LEAVEN_HD float float_of_bf16(std::uint16_t bits) { return float_from_bits(static_cast<std::uint32_t>(bits) << 16); }
+
+LEAVEN_HD float float_of_f16(std::uint16_t bits) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7FFF) << 13;
+  // The exponent moves by 127 - 15 in a product, which also normalises the small ones.
+  const std::uint32_t finite = float_bits(float_from_bits(magnitude) * 0x1p112f);
+  const std::uint32_t special = magnitude | 0x7F800000;
+  return float_from_bits(sign | (magnitude >= 0x0F800000 ? special : finite));
+}
+
 // What a value becomes in an output of type T: itself, or 16 bits.
 template <class T>
 LEAVEN_HD T output_value(float v, FloatType type);

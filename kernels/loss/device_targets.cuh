@@ -36,10 +36,11 @@ __device__ RowTarget find_target(const TargetParams& targets, std::int64_t row, 
 }
 
 // Its labels' share of the sums.
-__device__ inline void add_labels(const RowTarget& target, const float* logits, float max, HardSums& sums) {
+__device__ inline void add_labels(const RowTarget& target, const InputRows& logits, std::int64_t row, float max,
+                                  HardSums& sums) {
   sums.mass = target.weight_a + target.weight_b;
-  sums.target_gaps = target.weight_a > 0.0f ? target.weight_a * (max - logits[target.a]) : 0.0f;
-  if (target.weight_b > 0.0f) sums.target_gaps += target.weight_b * (max - logits[target.b]);
+  sums.target_gaps = target.weight_a > 0.0f ? target.weight_a * (max - load_logit(logits, row, target.a)) : 0.0f;
+  if (target.weight_b > 0.0f) sums.target_gaps += target.weight_b * (max - load_logit(logits, row, target.b));
 }
 
 // Sums of the lanes' classes become those of the row.
@@ -55,7 +56,7 @@ __device__ void reduce_hard_sums(const LossParams& p, std::int64_t row, const Ro
     sums.mass = group_sum<kGroup>(sums.mass);
     sums.target_gaps = group_sum<kGroup>(sums.target_gaps);
   } else {
-    add_labels(target, p.student + row * p.student_stride, max, sums);
+    add_labels(target, p.student, row, max, sums);
   }
 }
 

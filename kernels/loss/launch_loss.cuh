@@ -8,9 +8,8 @@ namespace leaven::cuda {
 template <bool kHard, bool kSoft>
 void launch_loss(const LossParams& p, CUstream_st* stream) {
   constexpr const char* kName = kSoft ? "distillation_loss" : "cross_entropy";
-  const LossAlignment aligned{is_aligned(p.student, p.student_stride), is_aligned(p.teacher, p.teacher_stride),
-                              is_aligned(p.targets.soft, p.targets.soft_stride),
-                              is_aligned(p.gradient, p.gradient_stride)};
+  const LossAlignment aligned{is_aligned(p.student), is_aligned(p.teacher),
+                              is_aligned(p.targets.soft, p.targets.soft_stride), is_aligned(p.gradient)};
   const auto start = [&](void (*kernel)(LossParams, LossAlignment), std::int64_t rows_per_block) {
     const unsigned blocks = p.rows > 0 ? grid_for(p.rows, rows_per_block, kMaxLossBlocks) : 1;
     launch(kName, kernel, blocks, kBlockThreads, 0, stream, p, aligned);

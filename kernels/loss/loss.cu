@@ -37,12 +37,12 @@ void count_valid(const LossParams& p, CUstream_st* stream) {
 
 void loss(const LossParams& params, CUstream_st* stream) {
   LossParams p = params;
-  if (p.divide_by_valid && p.teacher != nullptr) {  // every row is valid
+  if (p.divide_by_valid && p.teacher.data != nullptr) {  // every row is valid
     p.divide_by_valid = false;
     p.divisor = static_cast<float>(p.rows);
   }
   if (p.divide_by_valid) count_valid(p, stream);
-  if (p.teacher == nullptr) return launch_loss_hard(p, stream);
+  if (p.teacher.data == nullptr) return launch_loss_hard(p, stream);
   return p.hard ? launch_loss_both(p, stream) : launch_loss_soft(p, stream);
 }
 

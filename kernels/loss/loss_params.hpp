@@ -2,9 +2,22 @@
 
 #include <cstdint>
 
+#include <leaven/float16.hpp>
 #include "kernels/loss/float_math.hpp"
 
 namespace leaven {
+
+// Rows of logits of one of three types; strides count elements.
+struct InputRows {
+  const void* data = nullptr;
+  std::int64_t stride = 0;
+  FloatType type = FloatType::f32;
+};
+struct OutputRows {
+  void* data = nullptr;
+  std::int64_t stride = 0;
+  FloatType type = FloatType::f32;
+};
 
 // Labels as one or two per row, or one weight per row and class. Exactly one of `a` and `soft` is not null.
 struct TargetParams {
@@ -13,6 +26,7 @@ struct TargetParams {
   const float* weight_a = nullptr;
   const float* soft = nullptr;
   std::int64_t soft_stride = 0;
+  const float* class_weights = nullptr;  // null: 1
   std::int32_t ignore_label = -100;
   float smoothing = 0;
 };
@@ -34,12 +48,11 @@ inline constexpr std::int64_t kMaxLossBlocks = 4096;
 struct LossParams {
   std::int64_t rows = 0;
   std::int64_t classes = 0;
-  const float* student = nullptr;
-  std::int64_t student_stride = 0;
-  const float* teacher = nullptr;  // null: no soft part
-  std::int64_t teacher_stride = 0;
+  InputRows student{};
+  InputRows teacher{};  // no data: no soft part
   TargetParams targets{};
-  bool hard = false;  // the hard part is wanted: targets are read
+  const float* row_weights = nullptr;  // null: 1
+  bool hard = false;                   // the hard part is wanted: targets are read
   float hard_weight = 0;
   float soft_weight = 0;
   Temperature temperature{};
@@ -47,8 +60,7 @@ struct LossParams {
   bool divide_by_valid = false;  // by workspace->valid instead
   float* row_losses = nullptr;
   float* loss = nullptr;
-  float* gradient = nullptr;
-  std::int64_t gradient_stride = 0;
+  OutputRows gradient{};  // no data: not wanted
   std::int32_t* valid_rows = nullptr;
   std::uint32_t* status = nullptr;
   LossWorkspace* workspace = nullptr;

@@ -30,9 +30,9 @@ __device__ RowMax load_row(const LossParams& p, const LossAlignment& aligned, st
 #pragma unroll
   for (int v = 0; v < kVectors; ++v) {
     const std::int64_t column = (v * kGroup + threadIdx.x % kGroup) * 4;
-    const Four s = load4(p.student + row * p.student_stride, column, classes, aligned.student, -kInfinity);
+    const Four s = load4(p.student, row, column, classes, aligned.student, -kInfinity);
     Four t = s;
-    if constexpr (kSoft) t = load4(p.teacher + row * p.teacher_stride, column, classes, aligned.teacher, -kInfinity);
+    if constexpr (kSoft) t = load4(p.teacher, row, column, classes, aligned.teacher, -kInfinity);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       x.student[4 * v + j] = s.v[j];
@@ -135,7 +135,7 @@ __device__ void write_gradient(const LossParams& p, const LossAlignment& aligned
       weights = load4(p.targets.soft + row * p.targets.soft_stride, column, p.classes, aligned.dense, 0.0f);
     }
     if (kHard && p.targets.smoothing > 0.0f) {
-      logits = load4(p.student + row * p.student_stride, column, p.classes, aligned.student, -kInfinity);
+      logits = load4(p.student, row, column, p.classes, aligned.student, -kInfinity);
     }
     Four gradient;
 #pragma unroll
@@ -150,7 +150,7 @@ __device__ void write_gradient(const LossParams& p, const LossAlignment& aligned
       }
       gradient.v[j] = value;
     }
-    store4(p.gradient + row * p.gradient_stride, column, p.classes, aligned.gradient, gradient);
+    store4(p.gradient, row, column, p.classes, aligned.gradient, gradient);
   }
 }
 
@@ -179,7 +179,7 @@ __global__ void __launch_bounds__(kBlockThreads, 1) loss_rows_kernel(const LossP
     if constexpr (kSoft) soft = find_soft_row<kGroup>(p, max, scale, x);
     if constexpr (kHard) group_barrier<kGroup>();  // labels' logits have been read: gradients may overwrite them
     if (row >= p.rows) break;
-    if (p.gradient != nullptr) {
+    if (p.gradient.data != nullptr) {
       write_gradient<kGroup, kVectors, kHard, kSoft>(p, aligned, row, target, hard, soft, x);
     }
     note_row(p, row, max, target, hard.loss + soft.loss, kSoft ? soft.sums : hard.softmax, kSoft,

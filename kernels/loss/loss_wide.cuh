@@ -18,9 +18,9 @@ struct WideRow {
   __device__ void for_each(Body&& body) const {
     const std::int64_t readable = kSoft || target.valid != 0 ? p.classes : 0;
     for (std::int64_t column = threadIdx.x * 4; column < p.classes; column += kBlockThreads * 4) {
-      const Four s = load4(p.student + row * p.student_stride, column, readable, aligned.student, -kInfinity);
+      const Four s = load4(p.student, row, column, readable, aligned.student, -kInfinity);
       Four t = s;
-      if constexpr (kSoft) t = load4(p.teacher + row * p.teacher_stride, column, readable, aligned.teacher, -kInfinity);
+      if constexpr (kSoft) t = load4(p.teacher, row, column, readable, aligned.teacher, -kInfinity);
       body(column, s, t);
     }
   }
@@ -128,7 +128,7 @@ __device__ void write_wide_gradient(const WideRow<kHard, kSoft>& row, const Hard
       }
       gradient.v[j] = value;
     }
-    store4(p.gradient + row.row * p.gradient_stride, column, p.classes, row.aligned.gradient, gradient);
+    store4(p.gradient, row.row, column, p.classes, row.aligned.gradient, gradient);
   });
 }
 
@@ -156,7 +156,7 @@ __global__ void __launch_bounds__(kBlockThreads) loss_wide_kernel(const LossPara
       }
     }();
     __syncthreads();  // labels' logits have been read: gradients may overwrite them
-    if (p.gradient != nullptr) write_wide_gradient(row, hard, soft, student_max);
+    if (p.gradient.data != nullptr) write_wide_gradient(row, hard, soft, student_max);
     note_row(p, i, max, row.target, hard.loss + soft.result.loss, kSoft ? soft.result.sums : hard.softmax, kSoft,
              threadIdx.x == 0, totals);
   }

@@ -11,22 +11,20 @@ namespace {
 // limits   none
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads)
-    pseudo_label_kernel(const MatrixView<const float> logits, bool aligned, float threshold, std::int32_t* labels,
-                        float* confidence, std::uint8_t* accepted) {
+    pseudo_label_kernel(const InputRows logits, std::int64_t rows, std::int64_t columns, bool aligned, float threshold,
+                        std::int32_t* labels, float* confidence, std::uint8_t* accepted) {
   constexpr int kRows = kBlockThreads / kGroup;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < logits.rows;
-       first += std::int64_t{gridDim.x} * kRows) {
+  for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < rows; first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const std::int64_t classes = row < logits.rows ? logits.columns : 0;
-    const float* in = logits.data + row * logits.row_stride;
-    const Top top = find_top<kGroup>(in, classes, aligned);
+    const std::int64_t classes = row < rows ? columns : 0;
+    const Top top = find_top<kGroup>(logits, row, classes, aligned);
     float sum = 0;
     for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
-      const Four x = load4(in, column, classes, aligned, -kInfinity);
+      const Four x = load4(logits, row, column, classes, aligned, -kInfinity);
       for (int j = 0; j < 4; ++j) sum += exp_over({x.v[j] - finite_max(top.max), 0.0f}, Temperature{});
     }
     sum = group_sum<kGroup>(sum);
-    if (row >= logits.rows || threadIdx.x % kGroup != 0) continue;
+    if (row >= rows || threadIdx.x % kGroup != 0) continue;
     const bool valid = top.nan == 0 && top.max != -kInfinity && sum == sum;
     const float largest = valid ? 1.0f / sum : 0.0f;
     labels[row] = valid ? top.column : 0;
@@ -37,13 +35,13 @@ __global__ void __launch_bounds__(kBlockThreads)
 
 }  // namespace
 
-void pseudo_label(MatrixView<const float> logits, float threshold, std::int32_t* labels, float* confidence,
-                  std::uint8_t* accepted, CUstream_st* stream) {
-  if (logits.rows == 0) return;
-  for_group(logits.columns, [&](auto group) {
+void pseudo_label(const InputRows& logits, std::int64_t rows, std::int64_t classes, float threshold,
+                  std::int32_t* labels, float* confidence, std::uint8_t* accepted, CUstream_st* stream) {
+  if (rows == 0) return;
+  for_group(classes, [&](auto group) {
     constexpr int kGroup = decltype(group)::value;
-    launch("pseudo_label", pseudo_label_kernel<kGroup>, grid_for(logits.rows, kBlockThreads / kGroup), kBlockThreads, 0,
-           stream, logits, is_aligned(logits.data, logits.row_stride), threshold, labels, confidence, accepted);
+    launch("pseudo_label", pseudo_label_kernel<kGroup>, grid_for(rows, kBlockThreads / kGroup), kBlockThreads, 0,
+           stream, logits, rows, classes, is_aligned(logits), threshold, labels, confidence, accepted);
   });
 }
 

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "kernels/loss/row_loss.hpp"
+#include "kernels/loss/typed_rows.hpp"
 
 // Rows of logits on the device: a group of kGroup lanes (a power of two up to a warp, or a whole block) works on one
 // row. Lane l has the columns (v * kGroup + l) * 4 + 0 .. 3 for v = 0, 1, ...: the order of a row's sums depends on the
@@ -17,10 +18,13 @@ struct Four {
   float v[4];
 };
 
-// Where a matrix allows 16-byte accesses to every row.
-inline bool is_aligned(const float* data, std::int64_t row_stride) {
-  return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && row_stride % 4 == 0;
+// Where a matrix allows accesses to four columns at once, in every row.
+inline bool is_aligned(const void* data, std::int64_t row_stride, FloatType type = FloatType::f32) {
+  return reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(4 * size_of(type)) == 0 &&
+         row_stride % 4 == 0;
 }
+inline bool is_aligned(const InputRows& m) { return is_aligned(m.data, m.stride, m.type); }
+inline bool is_aligned(const OutputRows& m) { return is_aligned(m.data, m.stride, m.type); }
 
 // Columns column .. column + 3 of a row; `padding` behind its end.
 __device__ inline Four load4(const float* row, std::int64_t column, std::int64_t classes, bool aligned, float padding) {
@@ -41,6 +45,53 @@ __device__ inline void store4(float* row, std::int64_t column, std::int64_t clas
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       if (column + j < classes) row[column + j] = x.v[j];
+    }
+  }
+}
+
+// The same for rows of any type.
+__device__ inline Four load4(const InputRows& m, std::int64_t row, std::int64_t column, std::int64_t classes,
+                             bool aligned, float padding) {
+  if (m.type == FloatType::f32) {
+    return load4(static_cast<const float*>(m.data) + row * m.stride, column, classes, aligned, padding);
+  }
+  const std::uint16_t* from = static_cast<const std::uint16_t*>(m.data) + row * m.stride + column;
+  std::uint16_t bits[4] = {0, 0, 0, 0};
+  if (aligned && column + 4 <= classes) {
+    const ushort4 all = *reinterpret_cast<const ushort4*>(from);
+    bits[0] = all.x;
+    bits[1] = all.y;
+    bits[2] = all.z;
+    bits[3] = all.w;
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (column + j < classes) bits[j] = from[j];
+    }
+  }
+  Four x;
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    const float value = m.type == FloatType::f16 ? float_of_f16(bits[j]) : float_of_bf16(bits[j]);
+    x.v[j] = column + j < classes ? value : padding;
+  }
+  return x;
+}
+__device__ inline void store4(const OutputRows& m, std::int64_t row, std::int64_t column, std::int64_t classes,
+                              bool aligned, const Four& x) {
+  if (m.type == FloatType::f32) {
+    return store4(static_cast<float*>(m.data) + row * m.stride, column, classes, aligned, x);
+  }
+  std::uint16_t* to = static_cast<std::uint16_t*>(m.data) + row * m.stride + column;
+  std::uint16_t bits[4];
+#pragma unroll
+  for (int j = 0; j < 4; ++j) bits[j] = output_value<std::uint16_t>(x.v[j], m.type);
+  if (aligned && column + 4 <= classes) {
+    *reinterpret_cast<ushort4*>(to) = make_ushort4(bits[0], bits[1], bits[2], bits[3]);
+  } else {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      if (column + j < classes) to[j] = bits[j];
     }
   }
 }

@@ -21,10 +21,10 @@ struct HigherTop {
 };
 
 template <int kGroup>
-__device__ Top find_top(const float* row, std::int64_t classes, bool aligned) {
+__device__ Top find_top(const InputRows& logits, std::int64_t row, std::int64_t classes, bool aligned) {
   Top top;
   for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
-    const Four x = load4(row, column, classes, aligned, -kInfinity);
+    const Four x = load4(logits, row, column, classes, aligned, -kInfinity);
     for (int j = 0; j < 4; ++j) {
       if (x.v[j] != x.v[j]) top.nan = 1;
       if (x.v[j] > top.max) {

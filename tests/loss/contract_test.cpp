@@ -143,7 +143,7 @@ TEST_P(LossContractTest, Outputs) {
 TEST_P(LossContractTest, GradientsOverInputsOnlyWhenAskedForByName) {
   out.gradient = logits_->view();
   expect_part(cross_entropy_says(), "out.gradient overlaps logits");
-  out.gradient.data += 1;
+  out.gradient.data = static_cast<float*>(out.gradient.data) + 1;
   out.gradient.rows = 5;
   out.in_place = InPlace::yes;
   expect_part(cross_entropy_says(), "out.gradient overlaps logits");  // in place, but shifted
@@ -217,9 +217,9 @@ TEST_P(LossContractTest, SelectAccepted) {
 
 TEST_P(LossContractTest, Accuracy) {
   Buffer<std::int64_t> counts = Buffer<std::int64_t>::zeros(2, stream());
-  expect_part(says([&] { accuracy(student, labels_.cspan().first(4), counts.span(), stream()); }),
+  expect_part(says([&] { accuracy(student, labels_.cspan().first(4), 1, counts.span(), stream()); }),
               "accuracy: labels has 4 values");
-  expect_part(says([&] { accuracy(student, labels_.cspan(), counts.span().first(1), stream()); }),
+  expect_part(says([&] { accuracy(student, labels_.cspan(), 1, counts.span().first(1), stream()); }),
               "accuracy: counts has 1 values");
 }
 

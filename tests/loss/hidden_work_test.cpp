@@ -59,7 +59,7 @@ struct Prepared {
   void select() const {
     select_accepted(ids.cspan(), accepted.cspan(), selected.span(), selected_count(), select_workspace.span(), stream);
   }
-  void top1() const { accuracy(student.cview(), labels.cspan(), counts.span(), stream); }
+  void top1() const { accuracy(student.cview(), labels.cspan(), 1, counts.span(), stream); }
   std::int64_t* selected_count() const { return counts.data(); }
 
   static constexpr std::int64_t kRows = 500;

@@ -185,8 +185,8 @@ TEST_P(AccuracyTest, CountsRightRowsAndValidLabelsOnTopOfWhatIsThere) {
         const BackendMatrix in(logits, stream(), 1, 1);
         const Buffer<std::int32_t> on_backend(std::span<const std::int32_t>(labels), stream());
         GuardedBuffer<std::int64_t> counts(std::vector<std::int64_t>{100, 1000}, stream());
-        accuracy(in.cview(), on_backend.cspan(), counts.span(), stream());
-        accuracy(in.cview(), on_backend.cspan(), counts.span(), stream());
+        accuracy(in.cview(), on_backend.cspan(), 1, counts.span(), stream());
+        accuracy(in.cview(), on_backend.cspan(), 1, counts.span(), stream());
         counts.expect_guards_intact();
         EXPECT_EQ(counts.to_host(), (std::vector<std::int64_t>{100 + 2 * right, 1000 + 2 * valid}))
             << isa << ", " << rows << "x" << classes;
@@ -200,13 +200,13 @@ TEST_P(AccuracyTest, RowsWithoutAnAnswerAreWrong) {
   const BackendMatrix in(logits, stream());
   const Buffer<std::int32_t> labels(std::span<const std::int32_t>(std::vector<std::int32_t>{1, 0, 0, 0, 1}), stream());
   Buffer<std::int64_t> counts = Buffer<std::int64_t>::zeros(2, stream());
-  accuracy(in.cview(), labels.cspan(), counts.span(), stream());
+  accuracy(in.cview(), labels.cspan(), 1, counts.span(), stream());
   EXPECT_EQ(counts.to_host(stream()), (std::vector<std::int64_t>{2, 5}));
 }
 
 TEST_P(AccuracyTest, NoRowsAddNothing) {
   Buffer<std::int64_t> counts = Buffer<std::int64_t>::zeros(2, stream());
-  accuracy(MatrixView<const float>{nullptr, 0, 10, 10}, {}, counts.span(), stream());
+  accuracy(MatrixView<const float>{nullptr, 0, 10, 10}, {}, 1, counts.span(), stream());
   EXPECT_EQ(counts.to_host(stream()), (std::vector<std::int64_t>{0, 0}));
 }
 
