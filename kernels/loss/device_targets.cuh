@@ -39,6 +39,7 @@ __device__ RowTarget find_target(const TargetParams& targets, std::int64_t row, 
 __device__ inline void add_labels(const RowTarget& target, const InputRows& logits, std::int64_t row, float max,
                                   HardSums& sums) {
   sums.mass = target.weight_a + target.weight_b;
+  sums.label_mass = target.mass;
   sums.target_gaps = target.weight_a > 0.0f ? target.weight_a * (max - load_logit(logits, row, target.a)) : 0.0f;
   if (target.weight_b > 0.0f) sums.target_gaps += target.weight_b * (max - load_logit(logits, row, target.b));
 }
@@ -50,6 +51,7 @@ __device__ void reduce_hard_sums(const LossParams& p, std::int64_t row, const Ro
   sums.exponentials = group_sum<kGroup>(sums.exponentials);
   if (p.targets.smoothing > 0.0f) {
     sums.unmasked = group_sum<kGroup>(sums.unmasked);
+    sums.unmasked_mass = group_sum<kGroup>(sums.unmasked_mass);
     sums.unmasked_gaps = group_sum<kGroup>(sums.unmasked_gaps);
   }
   if (p.targets.soft != nullptr) {

@@ -54,6 +54,15 @@ struct Temperature {
   float ln2_lo = 0x1.7f7d1cp-20f;
 };
 
+// (exp(r) - 1 - r) / r^2 for |r| <= ln(2)/2: 3e-9
+LEAVEN_HD float exp_series(float r) {
+  float series = 0x1.6a21e2p-10f;
+  series = mul_add(series, r, 0x1.123b5ap-7f);
+  series = mul_add(series, r, 0x1.5558fap-5f);
+  series = mul_add(series, r, 0x1.555490p-3f);
+  return mul_add(series, r, 0x1.fffffcp-2f);
+}
+
 // exp(x / T) for x = hi + lo <= 0, relative error below 2^-22 down to the smallest normal number, 0 below that and for
 // -inf; NaN for NaN. The multiple of ln 2 is taken off before the division by T: nothing is lost where x / T is large.
 LEAVEN_HD float exp_over(Difference x, const Temperature& t) {
@@ -64,12 +73,7 @@ LEAVEN_HD float exp_over(Difference x, const Temperature& t) {
   const float n = rounded - kRound;
   const float power = float_of_bits((bits_of_float(rounded) << 23) + 0x3f800000u);  // 2^n
   const float r = (mul_add(-n, t.ln2_lo, mul_add(-n, t.ln2_hi, x.hi)) + x.lo) * t.inverse;
-  float series = 0x1.6a21e2p-10f;  // (exp(r) - 1 - r) / r^2, |r| <= ln(2)/2: 3e-9
-  series = mul_add(series, r, 0x1.123b5ap-7f);
-  series = mul_add(series, r, 0x1.5558fap-5f);
-  series = mul_add(series, r, 0x1.555490p-3f);
-  series = mul_add(series, r, 0x1.fffffcp-2f);
-  const float result = mul_add(mul_add(series, r, 1.0f), r, 1.0f) * power;
+  const float result = mul_add(mul_add(exp_series(r), r, 1.0f), r, 1.0f) * power;
   return wanted < kLowest ? 0.0f : result;
 }
 
@@ -84,12 +88,9 @@ LEAVEN_HD float exp_remainder(float x) {
   return mul_add(series, x, 0.5f);
 }
 
-// log(x + correction) for positive normal x and |correction| < 1 ulp of x: 1.5 ulp, also near 1. NaN for NaN.
-LEAVEN_HD float log_corrected(float x, float correction) {
-  const std::uint32_t shifted = bits_of_float(x) - 0x3f3504f3u;  // counts from sqrt(1/2)
-  const float exponent = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
-  const float f = float_of_bits((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
-  float series = 0x1.1b7d72p-4f;  // (log(1 + f) - f + f^2/2) / f^3: 1e-9
+// (log(1 + f) - f + f^2/2) / f^3 for sqrt(1/2) <= 1 + f < sqrt(2): 1e-9
+LEAVEN_HD float log_series(float f) {
+  float series = 0x1.1b7d72p-4f;
   series = mul_add(series, f, -0x1.e289b6p-4f);
   series = mul_add(series, f, 0x1.e5fe8cp-4f);
   series = mul_add(series, f, -0x1.fb4fe4p-4f);
@@ -97,9 +98,16 @@ LEAVEN_HD float log_corrected(float x, float correction) {
   series = mul_add(series, f, -0x1.5562b4p-3f);
   series = mul_add(series, f, 0x1.99a4dap-3f);
   series = mul_add(series, f, -0x1.ffffeep-3f);
-  series = mul_add(series, f, 0x1.555546p-2f);
+  return mul_add(series, f, 0x1.555546p-2f);
+}
+
+// log(x + correction) for positive normal x and |correction| < 1 ulp of x: 1.5 ulp, also near 1. NaN for NaN.
+LEAVEN_HD float log_corrected(float x, float correction) {
+  const std::uint32_t shifted = bits_of_float(x) - 0x3f3504f3u;  // counts from sqrt(1/2)
+  const float exponent = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
+  const float f = float_of_bits((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
   const float square = f * f;
-  float low = mul_add(series * f, square, exponent * 0x1.7f7d1cp-20f);
+  float low = mul_add(log_series(f) * f, square, exponent * 0x1.7f7d1cp-20f);
   low = mul_add(-0.5f, square, low) + correction / x;
   const float result = mul_add(exponent, 0x1.62e4p-1f, f + low);
   return x == x ? result : x;

@@ -9,46 +9,51 @@ namespace leaven {
 // weight * gap, where weight 0 wins over an infinite gap (a class with logit -inf that nobody wants).
 LEAVEN_HD float weighted_gap(float weight, float gap) { return weight > 0.0f ? weight * gap : 0.0f; }
 
-// Gaps are max s - s_c; unmasked classes have a logit above -inf.
+// Gaps are max s - s_c; unmasked classes have a logit above -inf. Targets are those with the classes' weights.
 struct HardSums {
   float exponentials = 0;  // of -gap
   float mass = 0;          // of the targets
   float target_gaps = 0;   // weighted with the targets
-  float unmasked = 0;      // classes; only where labels are smoothed, as the next
-  float unmasked_gaps = 0;
+  // Only where labels are smoothed:
+  float label_mass = 0;     // of the labels, without the classes' weights
+  float unmasked = 0;       // number of classes
+  float unmasked_mass = 0;  // their weights
+  float unmasked_gaps = 0;  // weighted with them
 };
 
 LEAVEN_HD float hard_exponential(float gap) { return exp_over({-gap, 0.0f}, Temperature{}); }
 
-// A class with its weight in dense targets (0 with labels), in one go.
-LEAVEN_HD void add_class(HardSums& sums, float logit, float max, float weight, float exponential) {
+// A class with its weight in dense targets (0 with labels) and that of label smoothing, in one go.
+LEAVEN_HD void add_class(HardSums& sums, float logit, float max, float target, float class_weight, float exponential) {
   const bool unmasked = logit != -kInfinity;
   sums.exponentials += exponential;
   sums.unmasked += unmasked ? 1.0f : 0.0f;
-  sums.unmasked_gaps += unmasked ? max - logit : 0.0f;
-  sums.mass += weight;
-  sums.target_gaps += weighted_gap(weight, max - logit);
+  sums.unmasked_mass += unmasked ? class_weight : 0.0f;
+  sums.unmasked_gaps += unmasked ? class_weight * (max - logit) : 0.0f;
+  sums.mass += target;
+  sums.target_gaps += weighted_gap(target, max - logit);
 }
 
 struct HardRow {
   float loss = 0;     // times hard_weight
   float softmax = 0;  // factor of exp(-gap)
   float target = 0;   // factor of the target, subtracted
-  float spread = 0;   // subtracted at unmasked classes
+  float spread = 0;   // times the class's weight, subtracted at unmasked classes
 };
 
-// `scale` multiplies the gradient alone.
+// `hard_weight` is that of the row; `scale` multiplies the gradient alone.
 LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float hard_weight, float scale) {
   const bool counts = valid & (x.exponentials != 0.0f);
-  const float mean_gap = smoothing > 0.0f ? x.unmasked_gaps / x.unmasked : 0.0f;
+  const float spread = x.unmasked > 0.0f ? smoothing * x.label_mass / x.unmasked : 0.0f;
+  const float mass = smoothing > 0.0f ? (1.0f - smoothing) * x.mass + spread * x.unmasked_mass : x.mass;
   const float loss =
-      weighted_gap(1.0f - smoothing, x.target_gaps) + smoothing * x.mass * mean_gap + x.mass * log_of(x.exponentials);
+      weighted_gap(1.0f - smoothing, x.target_gaps) + spread * x.unmasked_gaps + mass * log_of(x.exponentials);
   const float factor = counts ? hard_weight * scale : 0.0f;
   HardRow row;
   row.loss = counts ? weighted_gap(hard_weight, loss) : 0.0f;
-  row.softmax = x.exponentials == 0.0f ? 0.0f : factor * x.mass / x.exponentials;
+  row.softmax = x.exponentials == 0.0f ? 0.0f : factor * mass / x.exponentials;
   row.target = factor * (1.0f - smoothing);
-  row.spread = x.unmasked > 0.0f ? factor * smoothing * x.mass / x.unmasked : 0.0f;
+  row.spread = factor * spread;
   return row;
 }
 

@@ -59,7 +59,7 @@ __device__ HardRow find_hard_row(const LossParams& p, const LossAlignment& align
     for (int j = 0; j < 4; ++j) {
       const float logit = x.student[4 * v + j];
       x.hard[4 * v + j] = hard_exponential(max - logit);
-      add_class(sums, logit, max, weights.v[j], x.hard[4 * v + j]);
+      add_class(sums, logit, max, weights.v[j], 1.0f, x.hard[4 * v + j]);
     }
   }
   reduce_hard_sums<kGroup>(p, row, target, max, sums);

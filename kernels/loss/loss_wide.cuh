@@ -45,7 +45,7 @@ __device__ HardRow find_wide_hard(const WideRow<true, kSoft>& row, float max, fl
   HardSums sums;
   row.for_each([&](std::int64_t column, const Four& s, const Four&) {
     const Four q = row.weights(column);
-    for (int j = 0; j < 4; ++j) add_class(sums, s.v[j], max, q.v[j], hard_exponential(max - s.v[j]));
+    for (int j = 0; j < 4; ++j) add_class(sums, s.v[j], max, q.v[j], 1.0f, hard_exponential(max - s.v[j]));
   });
   reduce_hard_sums<kBlockThreads>(p, row.row, row.target, max, sums);
   return hard_row(sums, row.target.valid != 0, p.targets.smoothing, p.hard_weight, scale);

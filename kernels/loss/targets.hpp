@@ -12,8 +12,9 @@ namespace leaven {
 struct RowTarget {
   std::int32_t a = 0;
   std::int32_t b = 0;
-  float weight_a = 0;
+  float weight_a = 0;  // times the class's weight, as the next
   float weight_b = 0;
+  float mass = 0;  // without the classes' weights
   std::uint32_t status = 0;
   std::int32_t valid = 0;  // 1: not ignored
 };
@@ -39,13 +40,29 @@ LEAVEN_HD RowTarget mixed_target(std::int32_t a, std::int32_t b, float weight, s
   target.b = count_b != 0 ? b : 0;
   target.weight_a = count_a != 0 ? weight : 0.0f;
   target.weight_b = count_b != 0 ? 1.0f - weight : 0.0f;
+  target.mass = target.weight_a + target.weight_b;
   return target;
+}
+
+// A weight that cannot be used counts as 0.
+LEAVEN_HD float usable_weight(float weight) { return is_good_weight(weight) ? weight : 0.0f; }
+LEAVEN_HD std::uint32_t weight_status(float weight) { return is_good_weight(weight) ? 0u : kWeightOutOfRange; }
+
+LEAVEN_HD void weigh_classes(RowTarget& target, const float* class_weights) {
+  const float weight_a = class_weights[target.a];
+  const float weight_b = class_weights[target.b];
+  target.status |= target.weight_a > 0.0f ? weight_status(weight_a) : 0u;
+  target.status |= target.weight_b > 0.0f ? weight_status(weight_b) : 0u;
+  target.weight_a *= usable_weight(weight_a);
+  target.weight_b *= usable_weight(weight_b);
 }
 
 LEAVEN_HD RowTarget row_target(const TargetParams& t, std::int64_t row, std::int32_t classes) {
   const bool mixed = t.b != nullptr;
-  return mixed_target(t.a[row], mixed ? t.b[row] : t.ignore_label, mixed ? t.weight_a[row] : 1.0f, t.ignore_label,
-                      classes);
+  RowTarget target = mixed_target(t.a[row], mixed ? t.b[row] : t.ignore_label, mixed ? t.weight_a[row] : 1.0f,
+                                  t.ignore_label, classes);
+  if (t.class_weights != nullptr) weigh_classes(target, t.class_weights);
+  return target;
 }
 
 }  // namespace leaven
