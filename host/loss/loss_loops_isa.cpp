@@ -1,70 +1,87 @@
 #include "host/loss/loss_loops.hpp"
 
-#include "host/loss/loss_unit.hpp"
+#include "host/loss/far_row.hpp"
+#include "host/loss/hard_phases.hpp"
 
 namespace leaven::LEAVEN_ISA {
 namespace {
 
-template <TargetKind kKind>
-struct Constant {
-  static constexpr TargetKind value = kKind;
-};
-
 struct HardLaneSums {
-  Lanes exponentials, mass, target_gaps, unmasked, unmasked_gaps;
+  Lanes exponentials, mass, target_gaps;
+  UnmaskedSums unmasked;
 };
 struct RowSums {
   MaxLanes max;
-  ReferenceLanes references;
-  SoftSums soft;
-  HardLaneSums hard;
+  NearReferences references;
+  NearSums near;
+  HardLaneSums hard{};
 
   RowSums() {
-    LEAVEN_EACH_LANE(r) max.set(r, RowMax{});
-    soft = {};
-    hard = {};
+    fill(max.student, -kInfinity);
+    fill(max.teacher, -kInfinity);
   }
 };
 
+bool is_smoothed(const LossParams& p) { return p.targets.smoothing > 0.0f; }
+
+// Where a row is one chunk, dense targets have been loaded by find_targets and class weights by loss_rows.
+void load_hard_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+  const bool several = chunk_count(p.classes, u) > 1;
+  const bool weighted = is_smoothed(p) || p.targets.class_weights != nullptr;
+  if (several && weighted) load_class_weights(p, u, chunk, x);
+  if (p.targets.soft == nullptr) return;
+  if (several) load_dense(p, u, chunk, x);
+  if (!all_lanes(u.targets.valid)) clear_lanes(x.dense, chunk.groups, u.targets.valid);
+  if (weighted) multiply(x.dense, x.class_weights, chunk.groups);
+}
+
+void add_hard_sums(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x, RowSums& sums) {
+  const Lanes& max = sums.references.student_max;
+  load_hard_inputs(p, u, chunk, x);
+  hard_elements(x.student, x.exponential, chunk.groups, max, sums.hard.exponentials);
+  if (p.targets.soft != nullptr) {
+    dense_gaps(x.student, x.dense, chunk.groups, max, sums.hard.mass, sums.hard.target_gaps);
+  } else if (is_smoothed(p)) {
+    unmasked_gaps(x.student, x.class_weights, chunk.groups, max, sums.hard.unmasked);
+  }
+}
+
+void hard_sums_across(HardLaneSums& sums) {
+  sum_across(sums.exponentials);
+  sum_across(sums.mass);
+  sum_across(sums.target_gaps);
+  sum_across(sums.unmasked.count);
+  sum_across(sums.unmasked.mass);
+  sum_across(sums.unmasked.gaps);
+}
+
 template <bool kHard, bool kSoft>
-void find_sums(const LossParams& p, const LossUnit& u, Scratch& x, RowSums& sums) {
+void find_sums(const LossParams& p, const LossUnit& u, const TemperatureLanes& k, Scratch& x, RowSums& sums) {
   const std::int64_t chunks = chunk_count(p.classes, u);
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
-    load_inputs<kHard, kSoft>(p, u, chunk, x);
+    load_logits<kSoft>(p, u, chunk, x);
     find_max<kSoft>(x.student, x.teacher, chunk.groups, sums.max);
   }
-  if (!u.tile) max_across(sums.max);
-  sums.references = find_references(sums.max);
+  if (!u.tile) {
+    max_across(sums.max.student);
+    if (kSoft) max_across(sums.max.teacher);
+  }
+  sums.references = near_references(sums.max);
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
-    if (chunks > 1) load_inputs<kHard, kSoft>(p, u, chunk, x);
-    if constexpr (kSoft) {
-      soft_elements(x.student, x.teacher, x.p, x.q, x.delta, chunk.groups, sums.references, p.temperature, sums.soft);
-    }
-    if constexpr (kHard) {
-      hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max, sums.hard.exponentials);
-      if (p.targets.soft != nullptr) {
-        dense_gaps(x.student, x.dense, chunk.groups, sums.references.student_max, sums.hard.mass,
-                   sums.hard.target_gaps);
-      } else if (p.targets.smoothing > 0.0f) {
-        unmasked_gaps(x.student, chunk.groups, sums.references.student_max, sums.hard.unmasked,
-                      sums.hard.unmasked_gaps);
-      }
-    }
+    if (chunks > 1) load_logits<kSoft>(p, u, chunk, x);
+    if constexpr (kSoft) near_elements(x.student, x.teacher, x.q, x.w, chunk.groups, sums.references, k, sums.near);
+    if constexpr (kHard) add_hard_sums(p, u, chunk, x, sums);
   }
   if (u.tile) return;
   if (kSoft) {
-    sum_across(sums.soft.student);
-    sum_across(sums.soft.teacher);
+    sum_across(sums.near.q);
+    sum_across(sums.near.qd);
+    max_across(sums.near.largest);
+    min_across(sums.near.smallest);
   }
-  if (kHard) {
-    sum_across(sums.hard.exponentials);
-    sum_across(sums.hard.mass);
-    sum_across(sums.hard.target_gaps);
-    sum_across(sums.hard.unmasked);
-    sum_across(sums.hard.unmasked_gaps);
-  }
+  if (kHard) hard_sums_across(sums.hard);
 }
 
 // max - logit of one label per lane.
@@ -95,14 +112,14 @@ void add_labels(const LossParams& p, const LossUnit& u, const Scratch& x, RowSum
 HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums, float scale) {
   if (p.targets.soft == nullptr) add_labels(p, u, x, sums);
   const HardLaneSums local = sums.hard;
-  const Lanes valid = u.targets.valid;
+  const Lanes valid = u.targets.valid, label_mass = u.targets.mass, row_weight = u.weight;
   const float smoothing = p.targets.smoothing;
-  const float weight = p.hard_weight;
+  const float hard_weight = p.hard_weight;
   HardLanes lanes;
   LEAVEN_EACH_LANE(r) {
-    const HardSums all{local.exponentials.v[r], local.mass.v[r], local.target_gaps.v[r], local.unmasked.v[r],
-                       local.unmasked_gaps.v[r]};
-    const HardRow row = hard_row(all, valid.v[r] != 0.0f, smoothing, weight, scale);
+    const HardSums all{local.exponentials.v[r],   local.mass.v[r],          local.target_gaps.v[r],  label_mass.v[r],
+                       local.unmasked.count.v[r], local.unmasked.mass.v[r], local.unmasked.gaps.v[r]};
+    const HardRow row = hard_row(all, valid.v[r] != 0.0f, smoothing, hard_weight * row_weight.v[r], scale);
     lanes.loss.v[r] = row.loss;
     lanes.softmax.v[r] = row.softmax;
     lanes.target.v[r] = row.target;
@@ -111,145 +128,188 @@ HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const Scratch& 
   return lanes;
 }
 
-// Computes a chunk of a row of several chunks once more: everything up to the shifts.
-template <bool kHard, bool kSoft>
-void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, const RowSums& sums,
-                  const SoftLanes& soft, Scratch& x) {
-  SoftSums known_sums{};
-  Lanes known{};
-  load_inputs<kHard, kSoft>(p, u, chunk, x);
-  if constexpr (kHard) hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max, known);
-  if constexpr (kSoft) {
-    soft_elements(x.student, x.teacher, x.p, x.q, x.delta, chunk.groups, sums.references, p.temperature, known_sums);
-    soft_shifts(x.p, x.q, x.delta, x.shift, chunk.groups, soft, p.temperature, known);
+struct NearLanes {
+  Lanes inverse_sum, centre, mean_t, near;
+};
+NearLanes find_centres(const RowSums& sums, const TemperatureLanes& k) {
+  const NearSums local = sums.near;
+  NearLanes lanes;
+  LEAVEN_EACH_LANE(r) {
+    const NearCentre centre =
+        near_centre(local.q.v[r], local.qd.v[r], local.largest.v[r], local.smallest.v[r], k.at(r));
+    lanes.inverse_sum.v[r] = centre.inverse_sum;
+    lanes.centre.v[r] = centre.d;
+    lanes.mean_t.v[r] = centre.mean_t;
+    lanes.near.v[r] = centre.near ? 1.0f : 0.0f;
   }
+  return lanes;
 }
 
-// Leaves probabilities and shifts in the scratch arrays where the row is one chunk.
-SoftLanes find_soft_rows(const LossParams& p, const LossUnit& u, Scratch& x, RowSums& sums, float scale) {
-  const SoftSums local = sums.soft;
-  const Lanes reference_hi = sums.references.hi;
-  const Lanes reference_lo = sums.references.lo;
-  const Temperature temperature = p.temperature;
-  const float factor = p.soft_weight * scale;
-  SoftLanes lanes{};
-  LEAVEN_EACH_LANE(r) {
-    const float student = local.student.v[r];
-    const float teacher = local.teacher.v[r];
-    const SoftRow row = soft_row(student, teacher, {reference_hi.v[r], reference_lo.v[r]}, temperature);
-    lanes.inverse_student.v[r] = row.inverse_student;
-    lanes.inverse_teacher.v[r] = row.inverse_teacher;
-    lanes.ratio.v[r] = row.ratio;
-    lanes.factor.v[r] = (student == 0.0f) | (teacher == 0.0f) ? 0.0f : factor;
-  }
+// A chunk of a near row of several chunks once more: q and w.
+void repeat_near(const LossParams& p, const LossUnit& u, const Chunk& chunk, const RowSums& sums,
+                 const NearLanes& centres, const TemperatureLanes& k, Scratch& x, NearTermSums& terms) {
+  NearSums known;
+  load_logits<true>(p, u, chunk, x);
+  near_elements(x.student, x.teacher, x.q, x.w, chunk.groups, sums.references, k, known);
+  near_terms(x.q, x.w, chunk.groups, centres.centre, k, terms);
+}
+
+// As if all lanes were near; leaves q and w in the scratch arrays where the row is one chunk.
+SoftLanes find_near_rows(const LossParams& p, const LossUnit& u, const RowSums& sums, const NearLanes& centres,
+                         const TemperatureLanes& k, Scratch& x) {
+  NearTermSums terms{};
   const std::int64_t chunks = chunk_count(p.classes, u);
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
     if (chunks > 1) {
-      SoftSums known{};
-      load_inputs<false, true>(p, u, chunk, x);
-      soft_elements(x.student, x.teacher, x.p, x.q, x.delta, chunk.groups, sums.references, temperature, known);
+      repeat_near(p, u, chunk, sums, centres, k, x, terms);
+    } else {
+      near_terms(x.q, x.w, chunk.groups, centres.centre, k, terms);
     }
-    soft_shifts(x.p, x.q, x.delta, x.shift, chunk.groups, lanes, temperature, lanes.shift_t);
-  }
-  if (!u.tile) sum_across(lanes.shift_t);
-  LEAVEN_EACH_LANE(r) {
-    lanes.offset_t.v[r] = soft_offset_t(lanes.shift_t.v[r], local.student.v[r], local.teacher.v[r],
-                                        {reference_hi.v[r], reference_lo.v[r]}, temperature);
-  }
-  for (std::int64_t i = 0; i < chunks; ++i) {
-    const Chunk chunk = chunk_at(p.classes, u, i);
-    if (chunks > 1) repeat_chunk<false, true>(p, u, chunk, sums, lanes, x);
-    soft_terms(x.p, x.q, x.delta, x.shift, chunk.groups, temperature, lanes);
   }
   if (!u.tile) {
-    sum_across(lanes.terms);
-    sum_across(lanes.residual);
+    sum_across(terms.w);
+    sum_across(terms.g);
+  }
+  const NearTermSums local = terms;
+  const NearLanes at = centres;
+  SoftLanes lanes;
+  LEAVEN_EACH_LANE(r) {
+    const NearCentre centre{at.inverse_sum.v[r], at.centre.v[r], at.mean_t.v[r], true};
+    const NearRow row = near_row(local.w.v[r], local.g.v[r], centre, k.at(r));
+    lanes.loss.v[r] = row.loss;
+    lanes.mean_w.v[r] = row.mean_w;
+    lanes.factor.v[r] = row.factor;
   }
   return lanes;
+}
+
+// Lanes that are not near get the results of the dearer formula, in the scratch arrays too where the row is one chunk.
+std::uint32_t find_far_rows(const LossParams& p, const LossUnit& u, const Lanes& near, const TemperatureLanes& k,
+                            Scratch& x, FarRow& far, SoftLanes& soft) {
+  find_far(p, u, k, x, far);
+  const SoftLanes result = far.result;
+  LEAVEN_EACH_LANE(r) {
+    soft.loss.v[r] = near.v[r] != 0.0f ? soft.loss.v[r] : result.loss.v[r];
+    soft.mean_w.v[r] = near.v[r] != 0.0f ? soft.mean_w.v[r] : result.mean_w.v[r];
+    soft.factor.v[r] = near.v[r] != 0.0f ? soft.factor.v[r] : result.factor.v[r];
+  }
+  if (chunk_count(p.classes, u) == 1) {
+    const std::int64_t groups = chunk_at(p.classes, u, 0).groups;
+    replace_lanes(x.q, x.far_q, groups, near);
+    replace_lanes(x.w, x.far_shift, groups, near);
+  }
+  return far_status(far);
+}
+
+// The labels' share of a chunk of the gradient, element for element.
+void subtract_labels(const LossUnit& u, const Chunk& chunk, float* gradient, const HardLanes& hard) {
+  const int rows = u.tile ? kLanes : 1;
+  for (int r = 0; r < rows; ++r) {
+    const std::int64_t a = u.targets.a[r] - chunk.first;
+    const std::int64_t b = u.targets.b[r] - chunk.first;
+    const std::int64_t step = u.tile ? kLanes : 1;
+    if (a >= 0 && a < chunk.columns) gradient[a * step + r] -= hard.target.v[r] * u.targets.weight_a.v[r];
+    if (b >= 0 && b < chunk.columns) gradient[b * step + r] -= hard.target.v[r] * u.targets.weight_b.v[r];
+  }
 }
 
 template <bool kHard, bool kSoft>
 void write_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, const SoftLanes& soft,
                     const HardLanes& hard, Scratch& x) {
-  float* const gradient = x.delta;  // no longer needed
-  const TargetLanes& targets = u.targets;
-  const GradientSources from{x.shift,   x.q,       x.exponential,    x.dense,
-                             targets.a, targets.b, targets.weight_a, targets.weight_b};
-  std::int32_t columns[kLanes];
-  LEAVEN_EACH_LANE(r) columns[r] = static_cast<std::int32_t>(chunk.first) + (u.tile ? 0 : r);
-  const auto combine = [&](auto kind) {
-    combine_gradient<decltype(kind)::value, kSoft>(from, gradient, chunk.groups, soft, hard, columns,
-                                                   u.tile ? 1 : kLanes);
-  };
-  if constexpr (!kHard) {
-    combine(Constant<TargetKind::none>{});
-  } else {
+  float* const gradient = x.w;
+  combine_gradient<kHard, kSoft>(gradient, x.q, x.exponential, chunk.groups, soft, hard);
+  if constexpr (kHard) {
     if (p.targets.soft != nullptr) {
-      combine(Constant<TargetKind::dense>{});
-    } else if (p.targets.b != nullptr) {
-      combine(Constant<TargetKind::two_labels>{});
+      subtract_targets(gradient, x.dense, chunk.groups, hard.target);
     } else {
-      combine(Constant<TargetKind::one_label>{});
+      subtract_labels(u, chunk, gradient, hard);
+      if (is_smoothed(p)) subtract_spread(x.student, x.class_weights, gradient, chunk.groups, hard.spread);
     }
-    if (p.targets.smoothing > 0.0f) subtract_spread(x.student, gradient, chunk.groups, hard.spread);
   }
   store(p.gradient, gradient, u, chunk);
 }
 
-// Sums are NaN where a logit is NaN or +inf.
+// A chunk of a row of several chunks once more: all that the gradient needs.
 template <bool kHard, bool kSoft>
-std::uint32_t logit_status(const RowSums& sums) {
-  const Lanes student = kSoft ? sums.soft.student : sums.hard.exponentials;
-  const Lanes teacher = kSoft ? sums.soft.teacher : sums.hard.exponentials;
-  const Lanes student_max = sums.max.student;
-  const Lanes teacher_max = kSoft ? sums.max.teacher : sums.max.student;
+void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, const RowSums& sums,
+                  const NearLanes& centres, const FarRow& far, const TemperatureLanes& k, Scratch& x) {
+  if constexpr (kSoft) {
+    if (centres.near.v[0] != 0.0f) {
+      NearTermSums known{};
+      repeat_near(p, u, chunk, sums, centres, k, x, known);
+    } else {
+      repeat_far(p, u, chunk, far, k, x);
+      const Lanes none{};
+      replace_lanes(x.q, x.far_q, chunk.groups, none);
+      replace_lanes(x.w, x.far_shift, chunk.groups, none);
+    }
+  } else {
+    load_logits<kSoft>(p, u, chunk, x);
+  }
+  if constexpr (kHard) {
+    Lanes known{};
+    load_hard_inputs(p, u, chunk, x);
+    hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max, known);
+  }
+}
+
+// Sums are NaN where a logit is NaN or +inf.
+std::uint32_t hard_status(const RowSums& sums) {
   std::uint32_t status = 0;
-  LEAVEN_EACH_LANE(r) {
-    const bool infinite = (student_max.v[r] == kInfinity) | (teacher_max.v[r] == kInfinity);
-    const float both = student.v[r] + teacher.v[r];
-    const std::uint32_t bits = infinite ? kLogitPlusInfinity : kLogitNaN;
-    status |= both == both ? 0u : bits;
+  for (int r = 0; r < kLanes; ++r) {
+    const bool infinite = sums.max.student.v[r] == kInfinity;
+    const float sum = sums.hard.exponentials.v[r];
+    status |= sum == sum ? 0u : infinite ? kLogitPlusInfinity : kLogitNaN;
   }
   return status;
 }
 
-void add_soft_losses(const SoftLanes& soft, const RowSums& sums, float soft_weight, Lanes& losses) {
-  const SoftSums local = sums.soft;
-  const Lanes terms = soft.terms;
-  const Lanes reference = sums.references.hi;
-  Lanes total = losses;
+// The rows' weights, in loss and gradient.
+void weigh_rows(const LossParams& p, const LossUnit& u, float scale, SoftLanes& soft) {
+  SoftLanes local = soft;
+  const Lanes row_weight = u.weight;
+  const float soft_weight = p.soft_weight;
   LEAVEN_EACH_LANE(r) {
-    const float loss = soft_loss(terms.v[r], local.student.v[r], local.teacher.v[r], {reference.v[r], 0.0f});
-    total.v[r] += weighted_gap(soft_weight, loss);
+    const float weight = soft_weight * row_weight.v[r];
+    local.loss.v[r] = weighted_gap(weight, local.loss.v[r]);
+    local.factor.v[r] *= weight * scale;
   }
-  losses = total;
+  soft = local;
 }
 
 // Losses of the unit's rows to `losses`; gradients to their place. Returns bits of LossStatus.
 template <bool kHard, bool kSoft>
-std::uint32_t process(const LossParams& p, float scale, LossUnit& u, Scratch& x, Lanes& losses) {
-  std::uint32_t status = kHard ? find_targets(p, u, x) : 0u;
+std::uint32_t process(const LossParams& p, float scale, const TemperatureLanes& k, LossUnit& u, Scratch& x,
+                      Lanes& losses) {
+  std::uint32_t status = find_row_weights(p, u);
+  if (kHard) status |= find_targets(p, u, x);
   RowSums sums;
-  find_sums<kHard, kSoft>(p, u, x, sums);
+  find_sums<kHard, kSoft>(p, u, k, x, sums);
   HardLanes hard{};
   SoftLanes soft{};
+  NearLanes centres;
+  FarRow far;
   losses = Lanes{};
   if constexpr (kHard) {
     hard = find_hard_rows(p, u, x, sums, scale);
+    status |= hard_status(sums);
     losses = hard.loss;
   }
   if constexpr (kSoft) {
-    soft = find_soft_rows(p, u, x, sums, scale);
-    add_soft_losses(soft, sums, p.soft_weight, losses);
+    centres = find_centres(sums, k);
+    if (u.tile || centres.near.v[0] != 0.0f) soft = find_near_rows(p, u, sums, centres, k, x);
+    if (!all_lanes(centres.near)) status |= find_far_rows(p, u, centres.near, k, x, far, soft);
+    weigh_rows(p, u, scale, soft);
+    add(losses, soft.loss);
   }
   const std::int64_t chunks = p.gradient.data != nullptr ? chunk_count(p.classes, u) : 0;
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
-    if (chunks > 1) repeat_chunk<kHard, kSoft>(p, u, chunk, sums, soft, x);
+    if (chunks > 1) repeat_chunk<kHard, kSoft>(p, u, chunk, sums, centres, far, k, x);
     write_gradient<kHard, kSoft>(p, u, chunk, soft, hard, x);
   }
-  return status | logit_status<kHard, kSoft>(sums);
+  return status;
 }
 
 // Lanes without a row of their own do not count.
@@ -262,13 +322,18 @@ template <bool kHard, bool kSoft>
 void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
   Scratch scratch;
   LossUnit u;
+  u.tile = p.classes <= kTileClasses;
+  const TemperatureLanes k(p.temperature);
   Lanes total{}, valid{};
   std::uint32_t status = 0;
+  for (std::int64_t i = 0; kHard && i < chunk_count(p.classes, u); ++i) {
+    status |= load_class_weights(p, u, chunk_at(p.classes, u, i), scratch);
+  }
   for_each_unit(begin, end, p.classes, u, [&] {
-    Lanes losses;
-    status |= process<kHard, kSoft>(p, scale, u, scratch, losses);
-    Lanes counts = u.targets.valid;
-    if (kSoft) fill(counts, 1.0f);
+    Lanes losses, counts;
+    status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);
+    LEAVEN_EACH_LANE(r) counts.v[r] = u.weight.v[r] > 0.0f ? 1.0f : 0.0f;
+    if (!kSoft) counts = u.targets.valid;
     drop_spare_lanes(u, losses);
     drop_spare_lanes(u, counts);
     add(total, losses);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "host/loss/row_phases.hpp"
 #include "host/loss/unit.hpp"
 #include "kernels/loss/targets.hpp"
 
@@ -13,64 +12,26 @@ struct Scratch {
   alignas(64) float student[kScratch];
   alignas(64) float teacher[kScratch];
   alignas(64) float dense[kScratch];
-  alignas(64) float p[kScratch];  // exponentials at first, then probabilities
   alignas(64) float q[kScratch];
-  alignas(64) float delta[kScratch];
-  alignas(64) float shift[kScratch];
+  alignas(64) float w[kScratch];            // differences of logits at first, the gradient in the end
   alignas(64) float exponential[kScratch];  // of the hard part
+  alignas(64) float class_weights[kScratch];
+  alignas(64) float far_p[kScratch];  // of rows that are not near
+  alignas(64) float far_q[kScratch];
+  alignas(64) float far_delta[kScratch];
+  alignas(64) float far_shift[kScratch];
 };
 
 struct TargetLanes {
   std::int32_t a[kLanes], b[kLanes];
-  Lanes weight_a, weight_b;
+  Lanes weight_a, weight_b, mass;
   Lanes valid;  // 1 or 0
 };
 
 struct LossUnit : Unit {
+  Lanes weight{};  // of the rows; 0 where they are ignored
   TargetLanes targets{};
 };
-
-void clear_ignored(float* values, const LossUnit& u, std::int64_t groups) {
-  LEAVEN_EACH_LANE(r) {
-    if (u.targets.valid.v[r] != 0.0f) continue;
-    for (std::int64_t c = 0; c < groups; ++c) values[c * kLanes + r] = 0.0f;
-  }
-}
-
-// Ignored rows: their weights, and without a soft part their logits, are zeros instead of what stands there.
-template <bool kHard, bool kSoft>
-void load_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
-  const bool dense = kHard && p.targets.soft != nullptr;
-  load(x.student, p.student, u, chunk, -kInfinity);
-  if (kSoft) load(x.teacher, p.teacher, u, chunk, -kInfinity);
-  if (dense) load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
-  if (!kHard) return;
-  if (lane_sum(u.targets.valid) == float{kLanes}) return;
-  if (!kSoft) clear_ignored(x.student, u, chunk.groups);
-  if (dense) clear_ignored(x.dense, u, chunk.groups);
-}
-
-// Bad weights and rows of zeros are found before anything is computed with them. Returns bits of LossStatus.
-std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
-  Lanes bad{}, wanted{};
-  for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
-    const Chunk chunk = chunk_at(p.classes, u, i);
-    load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
-    for (std::int64_t c = 0; c < chunk.groups * kLanes; c += kLanes) {
-      LEAVEN_EACH_LANE(r) {
-        const float weight = x.dense[c + r];
-        bad.v[r] = is_good_weight(weight) ? bad.v[r] : 1.0f;
-        wanted.v[r] = weight > 0.0f ? 1.0f : wanted.v[r];
-      }
-    }
-  }
-  if (!u.tile) {
-    sum_across(bad);
-    sum_across(wanted);
-  }
-  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (bad.v[r] == 0.0f) & (wanted.v[r] != 0.0f) ? 1.0f : 0.0f;
-  return lane_sum(bad) != 0.0f ? kWeightOutOfRange : 0u;
-}
 
 template <class T>
 void load_lanes(T* to, const T* from, const LossUnit& u) {
@@ -79,6 +40,98 @@ void load_lanes(T* to, const T* from, const LossUnit& u) {
   } else {
     LEAVEN_EACH_LANE(r) to[r] = from[u.row_of(r)];
   }
+}
+
+// Returns bits of LossStatus.
+std::uint32_t find_row_weights(const LossParams& p, LossUnit& u) {
+  if (p.row_weights == nullptr) {
+    fill(u.weight, 1.0f);
+    return 0;
+  }
+  Lanes given;
+  load_lanes(given.v, p.row_weights, u);
+  std::uint32_t status = 0;
+  for (int r = 0; r < kLanes; ++r) {
+    status |= weight_status(given.v[r]);
+    u.weight.v[r] = usable_weight(given.v[r]);
+  }
+  return status;
+}
+
+// Weights of classes that cannot be used count as 0. Returns bits of LossStatus.
+std::uint32_t load_class_weights(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+  if (p.targets.class_weights == nullptr) {
+    for (std::int64_t i = 0; i < chunk.groups * kLanes; ++i) x.class_weights[i] = 1.0f;
+    return 0;
+  }
+  std::uint32_t status = 0;
+  for (std::int64_t c = 0; c < chunk.columns; ++c) {
+    const float weight = p.targets.class_weights[chunk.first + c];
+    status |= weight_status(weight);
+    if (u.tile) {
+      for (int r = 0; r < kLanes; ++r) x.class_weights[c * kLanes + r] = usable_weight(weight);
+    } else {
+      x.class_weights[c] = usable_weight(weight);
+    }
+  }
+  if (!u.tile) fill_groups(x.class_weights, chunk.columns, 0.0f);
+  return status;
+}
+
+void clear_lanes(float* values, std::int64_t groups, const Lanes& keep) {
+  LEAVEN_EACH_LANE(r) {
+    if (keep.v[r] != 0.0f) continue;
+    for (std::int64_t c = 0; c < groups; ++c) values[c * kLanes + r] = 0.0f;
+  }
+}
+bool all_lanes(const Lanes& flags) {
+  bool all = true;
+  LEAVEN_EACH_LANE(r) all &= flags.v[r] != 0.0f;
+  return all;
+}
+
+// Logits of ignored rows are zeros instead of what stands there.
+template <bool kSoft>
+void load_logits(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+  load(x.student, p.student, u, chunk, -kInfinity);
+  if (kSoft) load(x.teacher, p.teacher, u, chunk, -kInfinity);
+  const Lanes& keep = kSoft ? u.weight : u.targets.valid;
+  if (all_lanes(keep)) return;
+  clear_lanes(x.student, chunk.groups, keep);
+  if (kSoft) clear_lanes(x.teacher, chunk.groups, keep);
+}
+
+void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+  load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
+}
+
+void find_bad_weights(const float* __restrict weights, std::int64_t groups, Lanes& bad, Lanes& wanted) {
+  Lanes local_bad = bad, local_wanted = wanted;
+  for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
+    LEAVEN_EACH_LANE(r) {
+      local_bad.v[r] = is_good_weight(weights[i + r]) ? local_bad.v[r] : 1.0f;
+      local_wanted.v[r] = weights[i + r] > 0.0f ? 1.0f : local_wanted.v[r];
+    }
+  }
+  bad = local_bad;
+  wanted = local_wanted;
+}
+
+// Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its weights
+// stay in the scratch array. Returns bits of LossStatus.
+std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
+  Lanes bad{}, wanted{};
+  for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
+    const Chunk chunk = chunk_at(p.classes, u, i);
+    load_dense(p, u, chunk, x);
+    find_bad_weights(x.dense, chunk.groups, bad, wanted);
+  }
+  if (!u.tile) {
+    sum_across(bad);
+    sum_across(wanted);
+  }
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (bad.v[r] == 0.0f) & (wanted.v[r] != 0.0f) ? 1.0f : 0.0f;
+  return lane_sum(bad) != 0.0f ? kWeightOutOfRange : 0u;
 }
 
 // Returns bits of LossStatus.
@@ -102,18 +155,32 @@ std::uint32_t find_label_targets(const TargetParams& targets, std::int32_t class
     lanes.b[r] = target.b;
     lanes.weight_a.v[r] = target.weight_a;
     lanes.weight_b.v[r] = target.weight_b;
+    lanes.mass.v[r] = target.mass;
     lanes.valid.v[r] = static_cast<float>(target.valid);
     bits[r] = target.status;
   }
   std::uint32_t status = 0;
   LEAVEN_EACH_LANE(r) status |= bits[r];
+  if (targets.class_weights != nullptr) {
+    for (int r = 0; r < kLanes; ++r) {
+      RowTarget target{lanes.a[r], lanes.b[r], lanes.weight_a.v[r], lanes.weight_b.v[r]};
+      weigh_classes(target, targets.class_weights);
+      lanes.weight_a.v[r] = target.weight_a;
+      lanes.weight_b.v[r] = target.weight_b;
+      status |= target.status;
+    }
+  }
   u.targets = lanes;
   return status;
 }
 
+// Returns bits of LossStatus.
 std::uint32_t find_targets(const LossParams& p, LossUnit& u, Scratch& x) {
-  if (p.targets.soft != nullptr) return find_dense_targets(p, u, x);
-  return find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
+  const std::uint32_t status = p.targets.soft != nullptr
+                                   ? find_dense_targets(p, u, x)
+                                   : find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
+  return status;
 }
 
 }  // namespace

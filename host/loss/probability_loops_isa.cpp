@@ -54,7 +54,7 @@ void add_exponentials(float* __restrict s, std::int64_t groups, const Lanes& max
                       Lanes& sum) {
   const Lanes local = max;
   const Temperature k = temperature;
-  for_each_block(groups, [&](std::int64_t begin, std::int64_t end) {
+  LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
@@ -64,7 +64,7 @@ void add_exponentials(float* __restrict s, std::int64_t groups, const Lanes& max
       }
     }
     add(sum, part);
-  });
+  }
 }
 
 void scale(float* __restrict s, std::int64_t groups, const Lanes& factor) {

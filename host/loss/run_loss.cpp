@@ -18,6 +18,8 @@ std::int64_t rows_per_partial(std::int64_t classes) {
 }
 
 bool is_valid(const LossParams& p, std::int64_t row) {
+  if (p.row_weights != nullptr && usable_weight(p.row_weights[row]) == 0.0f) return false;
+  if (p.teacher.data != nullptr) return true;
   if (p.targets.soft == nullptr) return row_target(p.targets, row, static_cast<std::int32_t>(p.classes)).valid != 0;
   const float* weights = p.targets.soft + row * p.targets.soft_stride;
   bool wanted = false;
@@ -54,7 +56,7 @@ Totals add_partials(const LossParams& p) {
 
 float find_divisor(const LossParams& p) {
   if (!p.divide_by_valid) return p.divisor;
-  if (p.teacher.data != nullptr) return static_cast<float>(p.rows);
+  if (p.teacher.data != nullptr && p.row_weights == nullptr) return static_cast<float>(p.rows);
   for_each_partial(p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) {
     partial.valid = 0;
     for (std::int64_t row = begin; row < end; ++row) partial.valid += is_valid(p, row) ? 1 : 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "host/loss/lanes.hpp"
+#include "host/loss/tiles.hpp"
 #include "kernels/loss/typed_rows.hpp"
 
 // Units of work of the loops over rows: sixteen rows (few classes) or one row (many). Only for *_isa.cpp files.

@@ -1,0 +1,147 @@
+#pragma once
+
+#include "host/loss/lanes.hpp"
+#include "kernels/loss/near_row.hpp"
+#include "kernels/loss/row_loss.hpp"
+
+// The loops over [group][lane] of a near row (kernels/loss/near_row.hpp numbers the steps). Each accumulates in local
+// lanes, which no pointer can alias, and adds to the caller's at its end. Only for *_isa.cpp files.
+namespace leaven::LEAVEN_ISA {
+namespace {
+
+// The temperature in each lane: compilers keep it in vector registers, where scalars would be spread in each iteration.
+struct TemperatureLanes {
+  Lanes value, inverse, log2e, ln2_hi, ln2_lo;
+
+  explicit TemperatureLanes(const Temperature& t) {
+    fill(value, t.value);
+    fill(inverse, t.inverse);
+    fill(log2e, t.log2e);
+    fill(ln2_hi, t.ln2_hi);
+    fill(ln2_lo, t.ln2_lo);
+  }
+  LEAVEN_HD Temperature at(int r) const { return {value.v[r], inverse.v[r], log2e.v[r], ln2_hi.v[r], ln2_lo.v[r]}; }
+};
+
+struct MaxLanes {
+  Lanes student, teacher;
+};
+
+// Four groups at a time: a short chain from one iteration to the next. Groups behind the last one repeat it.
+template <bool kSoft>
+void find_max(const float* __restrict s, const float* __restrict t, std::int64_t groups, MaxLanes& max) {
+  MaxLanes local = max;
+  const std::int64_t last = (groups - 1) * kLanes;
+  for (std::int64_t i = 0; i <= last; i += 4 * kLanes) {
+    const std::int64_t j = i + kLanes < last ? i + kLanes : last;
+    const std::int64_t k = j + kLanes < last ? j + kLanes : last;
+    const std::int64_t l = k + kLanes < last ? k + kLanes : last;
+    LEAVEN_EACH_LANE(r) {
+      const float ij = larger(s[i + r], s[j + r]);
+      const float kl = larger(s[k + r], s[l + r]);
+      local.student.v[r] = larger(local.student.v[r], larger(ij, kl));
+      if constexpr (kSoft) {
+        const float t_ij = larger(t[i + r], t[j + r]);
+        const float t_kl = larger(t[k + r], t[l + r]);
+        local.teacher.v[r] = larger(local.teacher.v[r], larger(t_ij, t_kl));
+      }
+    }
+  }
+  max = local;
+}
+
+// All lanes become the largest (the smallest) of them.
+void max_across(Lanes& values) {
+  Lanes lanes = values;
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int r = 0; r < half; ++r) lanes.v[r] = larger(lanes.v[r], lanes.v[r + half]);
+  }
+  fill(values, lanes.v[0]);
+}
+void min_across(Lanes& values) {
+  Lanes lanes = values;
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int r = 0; r < half; ++r) lanes.v[r] = lanes.v[r + half] < lanes.v[r] ? lanes.v[r + half] : lanes.v[r];
+  }
+  fill(values, lanes.v[0]);
+}
+
+// What the element loops need of the maxima, per lane.
+struct NearReferences {
+  Lanes student_max, teacher_max, hi, lo;
+};
+NearReferences near_references(const MaxLanes& max) {
+  const MaxLanes local = max;
+  NearReferences lanes;
+  LEAVEN_EACH_LANE(r) {
+    const Difference reference = difference(local.student.v[r], local.teacher.v[r]);
+    lanes.student_max.v[r] = finite_max(local.student.v[r]);
+    lanes.teacher_max.v[r] = finite_max(local.teacher.v[r]);
+    lanes.hi.v[r] = reference.hi;
+    lanes.lo.v[r] = reference.lo;
+  }
+  return lanes;
+}
+
+struct NearSums {
+  Lanes q, qd, largest, smallest;
+
+  NearSums() : q{}, qd{} {
+    fill(largest, -kInfinity);
+    fill(smallest, kInfinity);
+  }
+};
+
+void near_elements(const float* __restrict s, const float* __restrict t, float* __restrict q, float* __restrict d,
+                   std::int64_t groups, const NearReferences& references, const TemperatureLanes& temperature,
+                   NearSums& sums) {
+  const NearReferences local = references;
+  const TemperatureLanes k = temperature;
+  Lanes largest = sums.largest, smallest = sums.smallest;
+  LEAVEN_EACH_BLOCK(groups, begin, end) {
+    Lanes part_q{}, part_qd{};
+    for (std::int64_t i = begin; i < end; i += kLanes) {
+      LEAVEN_EACH_LANE(r) {
+        const NearElement e =
+            near_element(s[i + r], t[i + r], local.teacher_max.v[r], {local.hi.v[r], local.lo.v[r]}, k.at(r));
+        q[i + r] = e.q;
+        d[i + r] = e.d;
+        part_q.v[r] += e.q;
+        part_qd.v[r] = mul_add(e.q, e.d, part_qd.v[r]);
+        largest.v[r] = larger(largest.v[r], e.d);
+        smallest.v[r] = e.d < smallest.v[r] ? e.d : smallest.v[r];
+      }
+    }
+    add(sums.q, part_q);
+    add(sums.qd, part_qd);
+  }
+  sums.largest = largest;
+  sums.smallest = smallest;
+}
+
+struct NearTermSums {
+  Lanes w, g;
+};
+
+// d becomes w.
+void near_terms(const float* __restrict q, float* __restrict d, std::int64_t groups, const Lanes& centre,
+                const TemperatureLanes& temperature, NearTermSums& sums) {
+  const Lanes local = centre;
+  const TemperatureLanes k = temperature;
+  LEAVEN_EACH_BLOCK(groups, begin, end) {
+    Lanes part_w{}, part_g{};
+    for (std::int64_t i = begin; i < end; i += kLanes) {
+      LEAVEN_EACH_LANE(r) {
+        const NearTerm x = near_term(q[i + r], d[i + r], local.v[r], k.at(r));
+        d[i + r] = x.w_t;
+        part_w.v[r] += x.w_t;
+        part_g.v[r] += x.g_t;
+      }
+    }
+    add(sums.w, part_w);
+    add(sums.g, part_g);
+  }
+}
+
+}  // namespace
+}  // namespace leaven::LEAVEN_ISA
