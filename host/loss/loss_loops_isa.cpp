@@ -181,6 +181,10 @@ SoftLanes find_near_rows(const LossParams& p, const LossUnit& u, const RowSums& 
     lanes.mean_w.v[r] = row.mean_w;
     lanes.factor.v[r] = row.factor;
   }
+  if (p.classes <= kNearResidualClasses) {
+    const Lanes residual = near_residual(x.q, x.w, p.classes, lanes.mean_w);
+    LEAVEN_EACH_LANE(r) lanes.mean_w.v[r] = residual.v[r] * at.inverse_sum.v[r];
+  }
   return lanes;
 }
 

@@ -143,5 +143,18 @@ void near_terms(const float* __restrict q, float* __restrict d, std::int64_t gro
   }
 }
 
+// w becomes what near_gradient makes of it; returns its sum, 0 but for rounding errors.
+Lanes near_residual(const float* __restrict q, float* __restrict w, std::int64_t groups, const Lanes& mean_w) {
+  const Lanes local = mean_w;
+  Lanes sum{};
+  for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
+    LEAVEN_EACH_LANE(r) {
+      w[i + r] = near_gradient(w[i + r], q[i + r], local.v[r]);
+      sum.v[r] += w[i + r];
+    }
+  }
+  return sum;
+}
+
 }  // namespace
 }  // namespace leaven::LEAVEN_ISA

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/core/annotate.hpp"
 #include "kernels/loss/float_math.hpp"
 
@@ -101,7 +103,9 @@ LEAVEN_HD NearRow near_row(float sum_w, float sum_g, const NearCentre& centre, c
   const float loss = (c > -0.25f) & (c < 0.375f) ? small : large;
   return {loss < 0.0f ? 0.0f : loss, mean_w, centre.inverse_sum / sum};
 }
-// T (p - q) / factor
+// T (p - q) / factor. A row's gradient should add up to 0. Of up to so many classes the rounding errors of the sum show:
+// there it is taken off in proportion to q, by near_gradient once more.
+inline constexpr std::int64_t kNearResidualClasses = 4;
 LEAVEN_HD float near_gradient(float w_t, float q, float mean_w) { return mul_add(-q, mean_w, w_t); }
 
 }  // namespace leaven
