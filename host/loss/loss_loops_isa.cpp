@@ -55,6 +55,16 @@ void hard_sums_across(HardLaneSums& sums) {
   sum_across(sums.unmasked.gaps);
 }
 
+void add_near_sums(const LossUnit& u, const Chunk& chunk, const NearReferences& references, const TemperatureLanes& k,
+                   Scratch& x, NearSums& sums) {
+  const std::int64_t whole = u.tile ? chunk.groups : chunk.columns / kLanes;
+  near_elements(x.student, x.teacher, x.q, x.w, whole, references, k, sums);
+  if (whole == chunk.groups) return;
+  const std::int64_t at = whole * kLanes;
+  near_tail(x.student + at, x.teacher + at, x.q + at, x.w + at, static_cast<int>(chunk.columns - at), references, k,
+            sums);
+}
+
 template <bool kHard, bool kSoft>
 void find_sums(const LossParams& p, const LossUnit& u, const TemperatureLanes& k, Scratch& x, RowSums& sums) {
   const std::int64_t chunks = chunk_count(p.classes, u);
@@ -71,7 +81,7 @@ void find_sums(const LossParams& p, const LossUnit& u, const TemperatureLanes& k
   for (std::int64_t i = 0; i < chunks; ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
     if (chunks > 1) load_logits<kSoft>(p, u, chunk, x);
-    if constexpr (kSoft) near_elements(x.student, x.teacher, x.q, x.w, chunk.groups, sums.references, k, sums.near);
+    if constexpr (kSoft) add_near_sums(u, chunk, sums.references, k, x, sums.near);
     if constexpr (kHard) add_hard_sums(p, u, chunk, x, sums);
   }
   if (u.tile) return;
@@ -150,7 +160,7 @@ void repeat_near(const LossParams& p, const LossUnit& u, const Chunk& chunk, con
                  const NearLanes& centres, const TemperatureLanes& k, Scratch& x, NearTermSums& terms) {
   NearSums known;
   load_logits<true>(p, u, chunk, x);
-  near_elements(x.student, x.teacher, x.q, x.w, chunk.groups, sums.references, k, known);
+  add_near_sums(u, chunk, sums.references, k, x, known);
   near_terms(x.q, x.w, chunk.groups, centres.centre, k, terms);
 }
 

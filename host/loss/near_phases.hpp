@@ -119,6 +119,22 @@ void near_elements(const float* __restrict s, const float* __restrict t, float* 
   sums.smallest = smallest;
 }
 
+// The last group of a row, of which only `columns` lanes exist: the others repeat the first, with probability 0.
+void near_tail(const float* __restrict s, const float* __restrict t, float* __restrict q, float* __restrict d,
+               int columns, const NearReferences& references, const TemperatureLanes& k, NearSums& sums) {
+  LEAVEN_EACH_LANE(r) {
+    const int from = r < columns ? r : 0;
+    const NearElement e = near_element(s[from], t[from], references.teacher_max.v[r],
+                                       {references.hi.v[r], references.lo.v[r]}, k.at(r));
+    q[r] = r < columns ? e.q : 0.0f;
+    d[r] = e.d;
+    sums.q.v[r] += q[r];
+    sums.qd.v[r] = r < columns ? mul_add(e.q, e.d, sums.qd.v[r]) : sums.qd.v[r];
+    sums.largest.v[r] = larger(sums.largest.v[r], e.d);
+    sums.smallest.v[r] = e.d < sums.smallest.v[r] ? e.d : sums.smallest.v[r];
+  }
+}
+
 struct NearTermSums {
   Lanes w, g;
 };
