@@ -10,11 +10,6 @@ namespace {
 struct FarMaxLanes {
   Lanes student, teacher, student_at_teacher;
 
-  FarMaxLanes() {
-    fill(student, -kInfinity);
-    fill(teacher, -kInfinity);
-    fill(student_at_teacher, -kInfinity);
-  }
   RowMax at(int r) const { return {student.v[r], teacher.v[r], student_at_teacher.v[r]}; }
   void set(int r, const RowMax& max) {
     student.v[r] = max.student;

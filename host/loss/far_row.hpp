@@ -11,9 +11,9 @@ namespace {
 struct FarRow {
   FarMaxLanes max;
   FarReferences references;
-  FarSums sums{};
-  FarLanes lanes{};
-  SoftLanes result{};  // the factor without weights
+  FarSums sums;
+  FarLanes lanes;
+  SoftLanes result;  // the factor without weights
 };
 
 // A chunk of a row of several chunks once more: probabilities and shifts.
@@ -79,10 +79,12 @@ void find_far_result(FarRow& far) {
   far.result = result;
 }
 
-// Leaves probabilities of the teacher and the raw gradient in far_q and far_shift where the row is one chunk. The logits
-// of a row of one chunk are those that stand in the scratch arrays.
+// Leaves probabilities of the teacher and the raw gradient in far_q and far_shift where the row is one chunk. The
+// logits of a row of one chunk are those that stand in the scratch arrays.
 void find_far(const LossParams& p, const LossUnit& u, const TemperatureLanes& k, Scratch& x, FarRow& far) {
   const std::int64_t chunks = chunk_count(p.classes, u);
+  for (int r = 0; r < kLanes; ++r) far.max.set(r, RowMax{});
+  far.sums = {};
   find_far_sums(p, u, k, x, far);
   find_far_factors(k, far);
   Lanes sum_shift{};

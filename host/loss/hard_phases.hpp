@@ -3,7 +3,8 @@
 #include "host/loss/lanes.hpp"
 #include "kernels/loss/hard_row.hpp"
 
-// The loops over [group][lane] of the cross-entropy, and the one that puts a gradient together. Only for *_isa.cpp files.
+// The loops over [group][lane] of the cross-entropy, and the one that puts a gradient together. Only for *_isa.cpp
+// files.
 namespace leaven::LEAVEN_ISA {
 namespace {
 
@@ -77,8 +78,8 @@ struct SoftLanes {
   Lanes loss, mean_w, factor;
 };
 
-// All of it but the labels' share and that of label smoothing. `dense` is null where the targets are labels; `w` becomes
-// the gradient.
+// All of it but the labels' share and that of label smoothing. `dense` is null where the targets are labels; `w`
+// becomes the gradient.
 template <bool kHard, bool kSoft>
 void combine_gradient(float* __restrict w, const float* __restrict q, const float* __restrict exponential,
                       std::int64_t groups, const SoftLanes& soft, const HardLanes& hard) {

@@ -5,8 +5,8 @@
 #include "kernels/core/annotate.hpp"
 
 // Sixteen lanes side by side for the CPU loops over rows of logits. Few classes: a lane is a row, a tile holds sixteen
-// rows transposed. Many classes: a lane is every sixteenth column of one row. Either way a loop over [group][lane] has no
-// tail and no alignment, and what a lane computes does not depend on its neighbours.
+// rows transposed. Many classes: a lane is every sixteenth column of one row. Either way a loop over [group][lane] has
+// no tail and no alignment, and what a lane computes does not depend on its neighbours.
 //
 // Loops are plain ones in functions with __restrict pointers, over local copies of what all iterations share: so
 // compilers keep those in registers and check nothing.
@@ -27,26 +27,32 @@ struct alignas(64) Lanes {
 LEAVEN_HD void fill(Lanes& lanes, float value) { LEAVEN_EACH_LANE(r) lanes.v[r] = value; }
 LEAVEN_HD void add(Lanes& sum, const Lanes& part) { LEAVEN_EACH_LANE(r) sum.v[r] += part.v[r]; }
 
-// In a fixed order.
+// All lanes into one, in a fixed order: the upper half into the lower one, again and again.
+template <int kHalf, class Combine>
+LEAVEN_HD void fold(float* lanes, Combine combine) {
+  for (int r = 0; r < kHalf; ++r) lanes[r] = combine(lanes[r], lanes[r + kHalf]);
+  if constexpr (kHalf > 1) fold<kHalf / 2>(lanes, combine);
+}
+struct LaneAdd {
+  LEAVEN_HD float operator()(float x, float y) const { return x + y; }
+};
 LEAVEN_HD float lane_sum(const Lanes& values) {
   Lanes lanes = values;
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int r = 0; r < half; ++r) lanes.v[r] += lanes.v[r + half];
-  }
+  fold<kLanes / 2>(lanes.v, LaneAdd{});
   return lanes.v[0];
 }
 // All lanes become their sum.
 LEAVEN_HD void sum_across(Lanes& lanes) { fill(lanes, lane_sum(lanes)); }
 
-// Sums are formed in two levels, of blocks of eight groups, which keeps their rounding errors small. In the loop `begin`
-// and `end` are the elements of a block.
+// Sums are formed in two levels, of blocks of eight groups, which keeps their rounding errors small. In the loop
+// `begin` and `end` are the elements of a block.
 inline constexpr std::int64_t kBlockGroups = 8;
 LEAVEN_HD std::int64_t block_end(std::int64_t groups, std::int64_t begin) {
   const std::int64_t end = begin + kBlockGroups * kLanes;
   return end < groups * kLanes ? end : groups * kLanes;
 }
-#define LEAVEN_EACH_BLOCK(groups, begin, end)                                              \
-  for (std::int64_t begin = 0, end = block_end(groups, 0); begin < (groups)*kLanes;        \
+#define LEAVEN_EACH_BLOCK(groups, begin, end)                                       \
+  for (std::int64_t begin = 0, end = block_end(groups, 0); begin < (groups)*kLanes; \
        begin = end, end = block_end(groups, begin))
 
 // chunk[i] = from[i], filled up with `padding` to whole groups of lanes.

@@ -14,9 +14,18 @@ struct RowSums {
   MaxLanes max;
   NearReferences references;
   NearSums near;
-  HardLaneSums hard{};
+  HardLaneSums hard;
 
   RowSums() {
+    // Lane by lane: compilers clear the struct at once more slowly.
+    LEAVEN_EACH_LANE(r) {
+      hard.exponentials.v[r] = 0.0f;
+      hard.mass.v[r] = 0.0f;
+      hard.target_gaps.v[r] = 0.0f;
+      hard.unmasked.count.v[r] = 0.0f;
+      hard.unmasked.mass.v[r] = 0.0f;
+      hard.unmasked.gaps.v[r] = 0.0f;
+    }
     fill(max.student, -kInfinity);
     fill(max.teacher, -kInfinity);
   }
@@ -150,7 +159,7 @@ NearLanes find_centres(const RowSums& sums, const TemperatureLanes& k) {
     lanes.inverse_sum.v[r] = centre.inverse_sum;
     lanes.centre.v[r] = centre.d;
     lanes.mean_t.v[r] = centre.mean_t;
-    lanes.near.v[r] = centre.near ? 1.0f : 0.0f;
+    lanes.near.v[r] = centre.near;
   }
   return lanes;
 }
@@ -185,7 +194,7 @@ SoftLanes find_near_rows(const LossParams& p, const LossUnit& u, const RowSums& 
   const NearLanes at = centres;
   SoftLanes lanes;
   LEAVEN_EACH_LANE(r) {
-    const NearCentre centre{at.inverse_sum.v[r], at.centre.v[r], at.mean_t.v[r], true};
+    const NearCentre centre{at.inverse_sum.v[r], at.centre.v[r], at.mean_t.v[r], 1.0f};
     const NearRow row = near_row(local.w.v[r], local.g.v[r], centre, k.at(r));
     lanes.loss.v[r] = row.loss;
     lanes.mean_w.v[r] = row.mean_w;
@@ -217,14 +226,16 @@ std::uint32_t find_far_rows(const LossParams& p, const LossUnit& u, const Lanes&
 }
 
 // The labels' share of a chunk of the gradient, element for element.
-void subtract_labels(const LossUnit& u, const Chunk& chunk, float* gradient, const HardLanes& hard) {
-  const int rows = u.tile ? kLanes : 1;
-  for (int r = 0; r < rows; ++r) {
-    const std::int64_t a = u.targets.a[r] - chunk.first;
-    const std::int64_t b = u.targets.b[r] - chunk.first;
-    const std::int64_t step = u.tile ? kLanes : 1;
-    if (a >= 0 && a < chunk.columns) gradient[a * step + r] -= hard.target.v[r] * u.targets.weight_a.v[r];
-    if (b >= 0 && b < chunk.columns) gradient[b * step + r] -= hard.target.v[r] * u.targets.weight_b.v[r];
+void subtract_labels(const LossUnit& u, const Chunk& chunk, const std::int32_t* labels, const Lanes& weights,
+                     float* gradient, const HardLanes& hard) {
+  if (u.tile) {
+    Lanes shares = hard.target;
+    const Lanes local = weights;
+    LEAVEN_EACH_LANE(r) shares.v[r] *= local.v[r];
+    for (int r = 0; r < kLanes; ++r) gradient[labels[r] * kLanes + r] -= shares.v[r];
+  } else {
+    const std::int64_t at = labels[0] - chunk.first;
+    if (at >= 0 && at < chunk.columns) gradient[at] -= hard.target.v[0] * weights.v[0];
   }
 }
 
@@ -237,7 +248,8 @@ void write_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, 
     if (p.targets.soft != nullptr) {
       subtract_targets(gradient, x.dense, chunk.groups, hard.target);
     } else {
-      subtract_labels(u, chunk, gradient, hard);
+      subtract_labels(u, chunk, u.targets.a, u.targets.weight_a, gradient, hard);
+      if (p.targets.b != nullptr) subtract_labels(u, chunk, u.targets.b, u.targets.weight_b, gradient, hard);
       if (is_smoothed(p)) subtract_spread(x.student, x.class_weights, gradient, chunk.groups, hard.spread);
     }
   }
@@ -270,6 +282,7 @@ void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, co
 
 // Sums are NaN where a logit is NaN or +inf.
 std::uint32_t hard_status(const RowSums& sums) {
+  if (all_finite(sums.hard.exponentials)) return 0;
   std::uint32_t status = 0;
   for (int r = 0; r < kLanes; ++r) {
     const bool infinite = sums.max.student.v[r] == kInfinity;

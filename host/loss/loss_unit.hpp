@@ -85,9 +85,14 @@ void clear_lanes(float* values, std::int64_t groups, const Lanes& keep) {
   }
 }
 bool all_lanes(const Lanes& flags) {
-  bool all = true;
-  LEAVEN_EACH_LANE(r) all &= flags.v[r] != 0.0f;
-  return all;
+  std::int32_t zeros = 0;
+  LEAVEN_EACH_LANE(r) zeros += flags.v[r] == 0.0f ? 1 : 0;
+  return zeros == 0;
+}
+bool all_finite(const Lanes& sums) {
+  std::int32_t others = 0;
+  LEAVEN_EACH_LANE(r) others += sums.v[r] - sums.v[r] == 0.0f ? 0 : 1;
+  return others == 0;
 }
 
 // Logits of ignored rows are zeros instead of what stands there.
@@ -117,8 +122,8 @@ void find_bad_weights(const float* __restrict weights, std::int64_t groups, Lane
   wanted = local_wanted;
 }
 
-// Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its weights
-// stay in the scratch array. Returns bits of LossStatus.
+// Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its
+// weights stay in the scratch array. Returns bits of LossStatus.
 std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
   Lanes bad{}, wanted{};
   for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {

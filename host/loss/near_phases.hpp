@@ -50,19 +50,21 @@ void find_max(const float* __restrict s, const float* __restrict t, std::int64_t
   max = local;
 }
 
+struct LaneLarger {
+  LEAVEN_HD float operator()(float x, float y) const { return larger(x, y); }
+};
+struct LaneSmaller {
+  LEAVEN_HD float operator()(float x, float y) const { return y < x ? y : x; }
+};
 // All lanes become the largest (the smallest) of them.
 void max_across(Lanes& values) {
   Lanes lanes = values;
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int r = 0; r < half; ++r) lanes.v[r] = larger(lanes.v[r], lanes.v[r + half]);
-  }
+  fold<kLanes / 2>(lanes.v, LaneLarger{});
   fill(values, lanes.v[0]);
 }
 void min_across(Lanes& values) {
   Lanes lanes = values;
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int r = 0; r < half; ++r) lanes.v[r] = lanes.v[r + half] < lanes.v[r] ? lanes.v[r + half] : lanes.v[r];
-  }
+  fold<kLanes / 2>(lanes.v, LaneSmaller{});
   fill(values, lanes.v[0]);
 }
 
@@ -124,8 +126,8 @@ void near_tail(const float* __restrict s, const float* __restrict t, float* __re
                int columns, const NearReferences& references, const TemperatureLanes& k, NearSums& sums) {
   LEAVEN_EACH_LANE(r) {
     const int from = r < columns ? r : 0;
-    const NearElement e = near_element(s[from], t[from], references.teacher_max.v[r],
-                                       {references.hi.v[r], references.lo.v[r]}, k.at(r));
+    const NearElement e =
+        near_element(s[from], t[from], references.teacher_max.v[r], {references.hi.v[r], references.lo.v[r]}, k.at(r));
     q[r] = r < columns ? e.q : 0.0f;
     d[r] = e.d;
     sums.q.v[r] += q[r];

@@ -101,17 +101,19 @@ LEAVEN_HD float log_series(float f) {
   return mul_add(series, f, 0x1.555546p-2f);
 }
 
-// log(x + correction) for positive normal x and |correction| < 1 ulp of x: 1.5 ulp, also near 1. NaN for NaN.
-LEAVEN_HD float log_corrected(float x, float correction) {
+// log(x) + correction for positive normal x and a tiny correction: 1.5 ulp, also near 1. NaN for NaN. log_corrected is
+// log(x + correction) for |correction| < 1 ulp of x.
+LEAVEN_HD float log_plus(float x, float correction) {
   const std::uint32_t shifted = bits_of_float(x) - 0x3f3504f3u;  // counts from sqrt(1/2)
   const float exponent = static_cast<float>(static_cast<std::int32_t>(shifted) >> 23);
   const float f = float_of_bits((shifted & 0x007fffffu) + 0x3f3504f3u) - 1.0f;
   const float square = f * f;
   float low = mul_add(log_series(f) * f, square, exponent * 0x1.7f7d1cp-20f);
-  low = mul_add(-0.5f, square, low) + correction / x;
+  low = mul_add(-0.5f, square, low) + correction;
   const float result = mul_add(exponent, 0x1.62e4p-1f, f + low);
   return x == x ? result : x;
 }
-LEAVEN_HD float log_of(float x) { return log_corrected(x, 0.0f); }
+LEAVEN_HD float log_corrected(float x, float correction) { return log_plus(x, correction / x); }
+LEAVEN_HD float log_of(float x) { return log_plus(x, 0.0f); }
 
 }  // namespace leaven

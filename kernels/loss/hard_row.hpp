@@ -44,7 +44,8 @@ struct HardRow {
 // `hard_weight` is that of the row; `scale` multiplies the gradient alone.
 LEAVEN_HD HardRow hard_row(const HardSums& x, bool valid, float smoothing, float hard_weight, float scale) {
   const bool counts = valid & (x.exponentials != 0.0f);
-  const float spread = x.unmasked > 0.0f ? smoothing * x.label_mass / x.unmasked : 0.0f;
+  float spread = 0.0f;
+  if (smoothing > 0.0f) spread = x.unmasked > 0.0f ? smoothing * x.label_mass / x.unmasked : 0.0f;
   const float mass = smoothing > 0.0f ? (1.0f - smoothing) * x.mass + spread * x.unmasked_mass : x.mass;
   const float loss =
       weighted_gap(1.0f - smoothing, x.target_gaps) + spread * x.unmasked_gaps + mass * log_of(x.exponentials);
