@@ -87,6 +87,10 @@ endfunction()
 # Of a test program or of leaven_test_support, whose precompiled header all test programs share: the same options.
 function(leaven_test_options target)
   leaven_optimise_less(${target})
+  # It is the library that the sanitizers look at: instrumented tests would take half of the time of such a build.
+  if(LEAVEN_SANITIZE)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=all>)
+  endif()
   # -Wno-mismatched-new-delete: a false alarm of GCC 12 about tests that count allocations by their own operator new.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
 endfunction()
