@@ -64,8 +64,8 @@ void max_across(Lanes& max) {
   fill(max, all);
 }
 
-// With kKeep they take the logits' place.
-template <bool kKeep>
+// What is kept of the logits takes their place.
+template <ProbabilityScale kScale>
 void add_exponentials(float* __restrict s, std::int64_t groups, const Lanes& max, const Temperature& temperature,
                       Lanes& sum) {
   const Lanes local = max;
@@ -74,28 +74,21 @@ void add_exponentials(float* __restrict s, std::int64_t groups, const Lanes& max
     Lanes part{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
-        const float value = exp_over(difference(s[i + r], local.v[r]), k);
-        if (kKeep) s[i + r] = value;
-        part.v[r] += value;
+        const Difference d = difference(s[i + r], local.v[r]);
+        const float exponential = exp_over(d, k);
+        s[i + r] = kept_element<kScale>(d, exponential, k);
+        part.v[r] += exponential;
       }
     }
     add(sum, part);
   });
 }
 
-// Makes results of logits, or of exponentials where the scale is linear.
 template <ProbabilityScale kScale>
-void finish_elements(float* __restrict s, std::int64_t groups, const Lanes& max, const Lanes& factor,
-                     const Temperature& temperature) {
-  const Lanes local_max = max;
+void finish_elements(float* __restrict s, std::int64_t groups, const Lanes& factor) {
   const Lanes local = factor;
-  const Temperature k = temperature;
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) {
-      s[i + r] = kScale == ProbabilityScale::linear
-                     ? s[i + r] * local.v[r]
-                     : log_probability(difference(s[i + r], local_max.v[r]), local.v[r], k);
-    }
+    LEAVEN_EACH_LANE(r) s[i + r] = row_result<kScale>(s[i + r], local.v[r]);
   }
 }
 
@@ -103,7 +96,6 @@ void finish_elements(float* __restrict s, std::int64_t groups, const Lanes& max,
 template <ProbabilityScale kScale>
 void softmax(const LogitRows& logits, const Temperature& temperature, const OutputRows& out, std::int64_t begin,
              std::int64_t end) {
-  constexpr bool kKeep = kScale == ProbabilityScale::linear;
   Scratch x;
   Unit u;
   for_each_unit(begin, end, logits.classes, u, [&] {
@@ -119,7 +111,7 @@ void softmax(const LogitRows& logits, const Temperature& temperature, const Outp
     LEAVEN_EACH_LANE(r) max.v[r] = finite_max(max.v[r]);
     for (std::int64_t i = 0; i < chunks; ++i) {
       if (chunks > 1) chunk = load_at(logits, u, i, x);
-      add_exponentials<kKeep>(x.logits, chunk.groups, max, temperature, sum);
+      add_exponentials<kScale>(x.logits, chunk.groups, max, temperature, sum);
     }
     if (!u.tile) sum_across(sum);
     LEAVEN_EACH_LANE(r) factor.v[r] = row_factor<kScale>(sum.v[r]);
@@ -127,9 +119,9 @@ void softmax(const LogitRows& logits, const Temperature& temperature, const Outp
       if (chunks > 1) {
         Lanes known{};
         chunk = load_at(logits, u, i, x);
-        if (kKeep) add_exponentials<true>(x.logits, chunk.groups, max, temperature, known);
+        add_exponentials<kScale>(x.logits, chunk.groups, max, temperature, known);
       }
-      finish_elements<kScale>(x.logits, chunk.groups, max, factor, temperature);
+      finish_elements<kScale>(x.logits, chunk.groups, factor);
       store(out, x.logits, u, chunk);
     }
   });
@@ -143,7 +135,7 @@ Lanes find_sums(const LogitRows& logits, const Unit& u, const TopLanes& top, Chu
   LEAVEN_EACH_LANE(r) max.v[r] = finite_max(top.max.v[r]);
   for (std::int64_t i = 0; i < chunks; ++i) {
     if (chunks > 1) chunk = load_at(logits, u, i, x);
-    add_exponentials<false>(x.logits, chunk.groups, max, kOne, sum);
+    add_exponentials<ProbabilityScale::linear>(x.logits, chunk.groups, max, kOne, sum);
   }
   if (!u.tile) sum_across(sum);
   return sum;

@@ -22,30 +22,36 @@ struct Larger {
 
 template <int kCount>
 __device__ __forceinline__ float largest_of(const float (&x)[kCount]) {
-  float max = x[0];
+  float max = -kInfinity;
 #pragma unroll
-  for (int i = 1; i < kCount; ++i) max = larger(max, x[i]);
-  return larger(-kInfinity, max);  // a NaN in x[0] counts for nothing either
+  for (int i = 0; i < kCount; ++i) max = larger(max, x[i]);
+  return max;
 }
 
-// Makes results of logits, or of exponentials where the scale is linear.
+// Logits become what is kept of them; gives the sum of their exponentials.
 template <ProbabilityScale kScale, int kCount>
-__device__ __forceinline__ void finish_elements(float (&x)[kCount], float max, float factor,
-                                                const Temperature& temperature) {
+__device__ __forceinline__ float keep_elements(float (&x)[kCount], float max, const Temperature& temperature) {
+  float sum = 0;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
-    if constexpr (kScale == ProbabilityScale::linear) {
-      x[i] *= factor;
-    } else {
-      x[i] = log_probability(difference(x[i], max), factor, temperature);
-    }
+    const Difference d = difference(x[i], max);
+    const float exponential = exp_over(d, temperature);
+    x[i] = kept_element<kScale>(d, exponential, temperature);
+    sum += exponential;
   }
+  return sum;
+}
+
+template <ProbabilityScale kScale, int kCount>
+__device__ __forceinline__ void finish_elements(float (&x)[kCount], float factor) {
+#pragma unroll
+  for (int i = 0; i < kCount; ++i) x[i] = row_result<kScale>(x[i], factor);
 }
 
 // what     softmax or log_softmax of rows of up to 4 * kGroup * kVectors classes
 // who      kGroup lanes per row; a block takes kBlockThreads / kGroup rows at a time
 // traffic  reads each logit once and writes one result
-// limits   4 * kVectors logits or exponentials per lane stay in registers; `out` may be `logits`
+// limits   4 * kVectors values per lane stay in registers; `out` may be `logits`
 template <int kGroup, int kVectors, ProbabilityScale kScale>
 __global__ void __launch_bounds__(kBlockThreads, 4) softmax_rows_kernel(const SoftmaxParams p) {
   constexpr int kRows = kBlockThreads / kGroup;
@@ -56,15 +62,8 @@ __global__ void __launch_bounds__(kBlockThreads, 4) softmax_rows_kernel(const So
     float x[4 * kVectors];
     load_lane<kGroup, kVectors>(p.logits, row, 0, classes, p.logits_aligned, x);
     const float max = finite_max(group_reduce<kGroup>(largest_of(x), Larger{}));
-    float sum = 0;
-#pragma unroll
-    for (int i = 0; i < 4 * kVectors; ++i) {
-      const float value = exp_over(difference(x[i], max), p.temperature);
-      if constexpr (kScale == ProbabilityScale::linear) x[i] = value;
-      sum += value;
-    }
-    const float factor = row_factor<kScale>(group_sum<kGroup>(sum));
-    finish_elements<kScale>(x, max, factor, p.temperature);
+    const float sum = keep_elements<kScale>(x, max, p.temperature);
+    finish_elements<kScale>(x, row_factor<kScale>(group_sum<kGroup>(sum)));
     store_lane<kGroup, kVectors>(p.out, row, 0, classes, p.out_aligned, x);
   }
 }
@@ -90,7 +89,7 @@ __device__ __forceinline__ void add_elements(MaxSum& lane, const float (&x)[kCou
 // what     softmax or log_softmax of rows of any number of classes
 // who      one block per row; blocks loop over rows
 // traffic  reads each logit twice (maximum and sum in one pass), writes one result
-// limits   exponentials are computed twice; `out` may be `logits`: a lane reads and writes its own columns
+// limits   softmax computes exponentials twice; `out` may be `logits`: a lane reads and writes its own columns
 template <ProbabilityScale kScale>
 __global__ void __launch_bounds__(kBlockThreads, 4) softmax_wide_kernel(const SoftmaxParams p) {
   constexpr int kVectors = 4;
@@ -107,11 +106,8 @@ __global__ void __launch_bounds__(kBlockThreads, 4) softmax_wide_kernel(const So
     const float factor = row_factor<kScale>(sum);
     for (std::int64_t first = 0; first < p.classes; first += kPart) {
       load_lane<kBlockThreads, kVectors>(p.logits, row, first, p.classes, p.logits_aligned, x);
-      if constexpr (kScale == ProbabilityScale::linear) {
-#pragma unroll
-        for (int i = 0; i < 4 * kVectors; ++i) x[i] = exp_over(difference(x[i], max), p.temperature);
-      }
-      finish_elements<kScale>(x, max, factor, p.temperature);
+      keep_elements<kScale>(x, max, p.temperature);
+      finish_elements<kScale>(x, factor);
       store_lane<kBlockThreads, kVectors>(p.out, row, first, p.classes, p.out_aligned, x);
     }
   }
