@@ -93,38 +93,46 @@ TEST_P(SoftmaxTest, TypesDifferByOneRoundingOfTheResult) {
   });
 }
 
-// A class of every kind in rows of every width, at places that different lanes work on.
+// Masks, infinities and NaN at places that different lanes work on.
+HostMatrix delicate_rows(std::int64_t classes) {
+  const std::int64_t last = classes - 1;
+  HostMatrix logits{7, classes, std::vector<float>(static_cast<std::size_t>(7 * classes), 0.5f)};
+  logits.at(0, 1) = -kInfinity;
+  for (std::int64_t c = 0; c < classes; ++c) logits.at(1, c) = -kInfinity;
+  logits.at(2, last) = 8192.0f;
+  logits.at(3, 0) = kNan;
+  logits.at(4, last) = kInfinity;
+  logits.at(5, last) = kNan;
+  logits.at(5, 0) = -kInfinity;
+  for (std::int64_t c = 0; c < last; ++c) logits.at(6, c) = -kInfinity;
+  return logits;
+}
+
 TEST_P(SoftmaxTest, DelicateRows) {
-  for (const std::int64_t classes : {3, 10, 40, 130, 600, 1030, 2050, 5000, 9001}) {
-    const std::int64_t last = classes - 1;
-    HostMatrix logits{7, classes, std::vector<float>(static_cast<std::size_t>(7 * classes), 0.5f)};
-    logits.at(0, 1) = -kInfinity;
-    for (std::int64_t c = 0; c < classes; ++c) logits.at(1, c) = -kInfinity;
-    logits.at(2, last) = 1e4f;
-    logits.at(3, 0) = kNan;
-    logits.at(4, last) = kInfinity;
-    logits.at(5, last) = kNan;
-    logits.at(5, 0) = -kInfinity;
-    for (std::int64_t c = 0; c < last; ++c) logits.at(6, c) = -kInfinity;
-    const HostMatrix p = run(softmax, logits, 1.0f, stream());
-    const HostMatrix log_p = run(log_softmax, logits, 1.0f, stream());
-    const auto others = static_cast<double>(last);
-    for (std::int64_t c = 0; c < classes; ++c) {
-      const auto i = static_cast<std::size_t>(c);
-      EXPECT_NEAR(p.row(0)[i], c == 1 ? 0 : 1 / others, 1e-6) << classes;
-      EXPECT_EQ(p.row(1)[i], 0.0f);
-      EXPECT_EQ(p.row(2)[i], c == last ? 1.0f : 0.0f);
-      EXPECT_EQ(p.row(6)[i], c == last ? 1.0f : 0.0f);
-      if (c == 1) {
-        EXPECT_EQ(log_p.row(0)[i], -kInfinity);
-      } else {
-        EXPECT_NEAR(log_p.row(0)[i], -std::log(others), 1e-5);
-      }
-      EXPECT_EQ(log_p.row(1)[i], -kInfinity);
-      EXPECT_EQ(log_p.row(2)[i], c == last ? 0.0f : -9999.5f);
-      EXPECT_EQ(log_p.row(6)[i], c == last ? 0.0f : -kInfinity);
-      for (const std::int64_t r : {3, 4, 5}) {
-        ASSERT_TRUE(std::isnan(p.row(r)[i]) && std::isnan(log_p.row(r)[i])) << classes << " classes, row " << r;
+  for (const std::int64_t classes : {3, 10, 41, 130, 601, 1030, 2050, 5000, 9001}) {
+    for (const FloatType type : kFloatTypes) {
+      const std::int64_t last = classes - 1;
+      const HostMatrix logits = delicate_rows(classes);
+      const HostMatrix p = run(softmax, logits, 1.0f, stream(), {type, FloatType::f32});
+      const HostMatrix log_p = run(log_softmax, logits, 1.0f, stream(), {type, FloatType::f32});
+      const auto others = static_cast<double>(last);
+      for (std::int64_t c = 0; c < classes; ++c) {
+        const auto i = static_cast<std::size_t>(c);
+        ASSERT_NEAR(p.row(0)[i], c == 1 ? 0 : 1 / others, 1e-6) << classes << " of " << type_name(type);
+        ASSERT_EQ(p.row(1)[i], 0.0f) << classes << " of " << type_name(type);
+        ASSERT_EQ(p.row(2)[i], c == last ? 1.0f : 0.0f);
+        ASSERT_EQ(p.row(6)[i], c == last ? 1.0f : 0.0f);
+        if (c == 1) {
+          ASSERT_EQ(log_p.row(0)[i], -kInfinity);
+        } else {
+          ASSERT_NEAR(log_p.row(0)[i], -std::log(others), 1e-5);
+        }
+        ASSERT_EQ(log_p.row(1)[i], -kInfinity) << classes << " of " << type_name(type);
+        ASSERT_EQ(log_p.row(2)[i], c == last ? 0.0f : -8191.5f);
+        ASSERT_EQ(log_p.row(6)[i], c == last ? 0.0f : -kInfinity);
+        for (const std::int64_t r : {3, 4, 5}) {
+          ASSERT_TRUE(std::isnan(p.row(r)[i]) && std::isnan(log_p.row(r)[i])) << classes << " classes, row " << r;
+        }
       }
     }
   }
