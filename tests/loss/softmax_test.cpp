@@ -138,6 +138,20 @@ TEST_P(SoftmaxTest, DelicateRows) {
   }
 }
 
+// What fills lanes behind the end of a row is below every logit of every type.
+TEST_P(SoftmaxTest, TheLowestFiniteLogitsAreLogits) {
+  for (const std::int64_t classes : {1, 3, 10, 41, 130, 601, 1030, 2050, 5000, 9001}) {
+    for (const FloatType type : kFloatTypes) {
+      const float lowest = type == FloatType::f16 ? -65504.0f : -3e38f;
+      const HostMatrix logits{1, classes, std::vector<float>(static_cast<std::size_t>(classes), lowest)};
+      const double expected = 1.0 / static_cast<double>(classes);
+      for (const float p : run(softmax, logits, 1.0f, stream(), {type, FloatType::f32}).values) {
+        ASSERT_NEAR(p, expected, 1e-6 * expected) << classes << " of " << type_name(type);
+      }
+    }
+  }
+}
+
 TEST_P(SoftmaxTest, ExtremeTemperaturesStayFinite) {
   const HostMatrix logits = matrix({{3, 1, 2}, {-1, -1, 1}});
   for (const float temperature : {1e-45f, 1e-38f, 1e30f, 3e38f}) {
