@@ -16,11 +16,15 @@ void accuracy_cpu(const LogitRows& rows, std::span<const std::int32_t> labels, s
     for_some_rows(begin, end, [&](std::int64_t first, std::int64_t last) {
       std::int32_t ranks[kRowsAtOnce];
       probability_loops().rank(rows, labels.data(), first, last, ranks);
-      for (std::int64_t i = first; i < last; ++i) {
-        const std::int32_t label = labels[static_cast<std::size_t>(i)];
-        range.add(0, ranks[i - first] < k ? 1 : 0);
-        range.add(1, label >= 0 && label < rows.classes ? 1 : 0);
+      std::int32_t right = 0;
+      std::int32_t valid = 0;
+      for (std::int64_t i = 0; i < last - first; ++i) {
+        const std::int32_t label = labels[static_cast<std::size_t>(first + i)];
+        right += ranks[i] < k ? 1 : 0;
+        valid += static_cast<int>(label >= 0) & static_cast<int>(label < rows.classes);
       }
+      range.add(0, right);
+      range.add(1, valid);
     });
   });
 }

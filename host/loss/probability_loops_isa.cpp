@@ -170,14 +170,22 @@ struct RankLanes {
   std::int32_t before[kLanes];
 };
 
-// A label that is not a class looks like one whose logit is -inf.
-RankLanes find_labels(const LogitRows& logits, const std::int32_t* labels, const Unit& u) {
+// A label that is not a class looks like one whose logit is -inf. The unit's first chunk is loaded.
+RankLanes find_labels(const LogitRows& logits, const std::int32_t* labels, const Unit& u, const Scratch& x) {
+  const auto classes = static_cast<std::uint32_t>(logits.classes);
   RankLanes rank{};
-  for (int r = 0; r < kLanes; ++r) {
-    const std::int64_t row = u.row_of(r);
-    const bool is_class = labels[row] >= 0 && labels[row] < logits.classes;
-    rank.label[r] = is_class ? labels[row] : 0;
-    rank.logit.v[r] = is_class ? load_logit(logits.rows, row, labels[row]) : -kInfinity;
+  if (!u.tile) {
+    const std::int32_t label = labels[u.row];
+    const bool is_class = static_cast<std::uint32_t>(label) < classes;
+    LEAVEN_EACH_LANE(r) rank.label[r] = label;
+    fill(rank.logit, is_class ? load_logit(logits.rows, u.row, label) : -kInfinity);
+    return rank;
+  }
+  for (int r = 0; r < kLanes; ++r) rank.label[r] = labels[u.row_of(r)];
+  LEAVEN_EACH_LANE(r) {
+    const bool is_class = static_cast<std::uint32_t>(rank.label[r]) < classes;
+    const float logit = x.logits[(is_class ? rank.label[r] : 0) * kLanes + r];
+    rank.logit.v[r] = is_class ? logit : -kInfinity;
   }
   return rank;
 }
@@ -203,9 +211,12 @@ void rank(const LogitRows& logits, const std::int32_t* labels, std::int64_t begi
   Scratch x;
   Unit u;
   for_each_unit(begin, end, logits.classes, u, [&] {
-    RankLanes found = find_labels(logits, labels, u);
-    for (std::int64_t i = 0; i < chunk_count(logits.classes, u); ++i) {
-      count_before(x.logits, load_at(logits, u, i, x), u.tile, found);
+    Chunk chunk = load_at(logits, u, 0, x);
+    RankLanes found = find_labels(logits, labels, u, x);
+    count_before(x.logits, chunk, u.tile, found);
+    for (std::int64_t i = 1; i < chunk_count(logits.classes, u); ++i) {
+      chunk = load_at(logits, u, i, x);
+      count_before(x.logits, chunk, u.tile, found);
     }
     if (!u.tile) {
       sum_across(found.nan);
