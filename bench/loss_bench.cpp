@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -143,6 +144,54 @@ void top1_accuracy(benchmark::State& state, Backend backend) {
   c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), 1, counts.span(), c.stream); });
 }
 
+void log_softmax_rows(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  c.time(state, 2, [&] { log_softmax(c.view(c.student), 1.0f, c.out().gradient, c.stream); });
+}
+
+void top5_accuracy(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Buffer<std::int64_t> counts(2, c.stream);
+  const std::int64_t k = std::min<std::int64_t>(c.classes, 5);
+  c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), k, counts.span(), c.stream); });
+}
+
+// At most 1,000 classes: the matrix of more would be larger than the logits.
+void confusion(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const std::int64_t classes = std::min<std::int64_t>(c.classes, 1000);
+  const Buffer<std::int64_t> counts = Buffer<std::int64_t>::zeros(classes * classes, c.stream);
+  const MatrixView<const float> logits{c.student.data(), c.rows * c.classes / classes, classes, classes};
+  const Buffer<std::int32_t> labels(Case::spread(logits.rows, classes), c.stream);
+  c.time(state, 1, [&] { confusion_matrix(logits, labels.cspan(), counts.span(), c.stream); });
+}
+
+struct Bins {
+  static constexpr std::int64_t kCount = 15;
+  explicit Bins(Stream stream)
+      : rows(Buffer<std::int64_t>::zeros(kCount, stream)),
+        right(Buffer<std::int64_t>::zeros(kCount, stream)),
+        confidence(Buffer<std::int64_t>::zeros(kCount, stream)) {}
+  CalibrationBins get() const { return {rows.span(), right.span(), confidence.span()}; }
+  Buffer<std::int64_t> rows, right, confidence;
+};
+
+void calibration(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Bins bins(c.stream);
+  c.time(state, 1, [&] { add_calibration(c.view(c.student), c.labels.cspan(), bins.get(), c.stream); });
+}
+
+// The rows of a batch and what they say of the error, as at the end of an evaluation.
+void calibration_and_error(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Bins bins(c.stream);
+  c.time(state, 1, [&] {
+    add_calibration(c.view(c.student), c.labels.cspan(), bins.get(), c.stream);
+    calibration_error(bins.get(), c.loss.data(), c.stream);
+  });
+}
+
 const bool kRegistered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, Backend)> rows[] = {
       {"distillation", distillation},
@@ -152,7 +201,12 @@ const bool kRegistered = [] {
       {"cross_entropy_soft", cross_entropy_soft},
       {"softmax", softmax_rows},
       {"pseudo_label", pseudo_labels},
-      {"accuracy", top1_accuracy}};
+      {"accuracy", top1_accuracy},
+      {"log_softmax", log_softmax_rows},
+      {"accuracy_top5", top5_accuracy},
+      {"confusion_matrix", confusion},
+      {"add_calibration", calibration},
+      {"calibration_error", calibration_and_error}};
   const std::pair<std::int64_t, std::int64_t> shapes[] = {{2097152, 2}, {65536, 10},  {419430, 10},
                                                           {41943, 100}, {4194, 1000}, {128, 32768}};
   for (const Backend backend : backends()) {

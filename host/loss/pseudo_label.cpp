@@ -1,11 +1,8 @@
-#include <algorithm>
-#include <cmath>
-
 #include "host/core/check.hpp"
 #include "host/core/config.hpp"
-#include "host/core/parallel.hpp"
 #include "host/loss/arguments.hpp"
 #include "host/loss/probability_loops.hpp"
+#include "host/loss/row_ranges.hpp"
 #include "kernels/loss/launchers.hpp"
 
 namespace leaven {
@@ -24,15 +21,14 @@ void pseudo_label(LogitsView logits, float threshold, const PseudoLabels& out, S
     }
   }
   const LogitRows rows{input_rows(logits), logits.columns};
-  parallel_for(logits.rows, std::max<std::int64_t>(16, 32768 / logits.columns),
-               [&](std::int64_t begin, std::int64_t end) {
-                 probability_loops().top(rows, begin, end, out.labels.data() + begin, out.confidence.data() + begin);
-                 for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-                   const bool found = out.labels[i] >= 0;
-                   out.accepted[i] = found && out.confidence[i] >= threshold ? 1 : 0;
-                   if (!found) out.labels[i] = 0;
-                 }
-               });
+  for_row_ranges(logits.rows, logits.columns, [&](std::int64_t begin, std::int64_t end) {
+    probability_loops().top(rows, begin, end, out.labels.data() + begin, out.confidence.data() + begin);
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const bool found = out.labels[i] >= 0;
+      out.accepted[i] = found && out.confidence[i] >= threshold ? 1 : 0;
+      if (!found) out.labels[i] = 0;
+    }
+  });
 }
 
 }  // namespace leaven

@@ -16,20 +16,11 @@ __global__ void __launch_bounds__(kBlockThreads)
   constexpr int kRows = kBlockThreads / kGroup;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < rows; first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const std::int64_t classes = row < rows ? columns : 0;
-    const Top top = find_top<kGroup>(logits, row, classes, aligned);
-    float sum = 0;
-    for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
-      const Four x = load4(logits, row, column, classes, aligned, -kInfinity);
-      for (int j = 0; j < 4; ++j) sum += exp_over({x.v[j] - finite_max(top.max), 0.0f}, Temperature{});
-    }
-    sum = group_sum<kGroup>(sum);
+    const Prediction found = find_prediction<kGroup>(logits, row, row < rows ? columns : 0, aligned);
     if (row >= rows || threadIdx.x % kGroup != 0) continue;
-    const bool valid = top.nan == 0 && top.max != -kInfinity && sum == sum;
-    const float largest = valid ? 1.0f / sum : 0.0f;
-    labels[row] = valid ? top.column : 0;
-    confidence[row] = largest;
-    accepted[row] = valid && largest >= threshold ? 1 : 0;
+    labels[row] = found.column;
+    confidence[row] = found.confidence;
+    accepted[row] = found.valid && found.confidence >= threshold ? 1 : 0;
   }
 }
 

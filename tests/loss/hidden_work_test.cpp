@@ -31,6 +31,8 @@ struct Prepared {
         ids(Buffer<std::int64_t>::zeros(kRows, on)),
         selected(kRows, on),
         counts(Buffer<std::int64_t>::zeros(2, on)),
+        confusion(Buffer<std::int64_t>::zeros(kConfused * kConfused, on)),
+        bins(Buffer<std::int64_t>::zeros(3 * kBins, on)),
         select_workspace(select_accepted_workspace_bytes(kRows, on.backend()), on) {}
 
   LossOutput out() const {
@@ -53,16 +55,29 @@ struct Prepared {
                       {.soft_weight = soft_weight}, out(), workspace.span(), stream);
   }
   void probabilities() const { softmax(student.cview(), 2.0f, gradient.view(), stream); }
+  void log_probabilities() const { log_softmax(student.cview(), 2.0f, gradient.view(), stream); }
   void pseudo_labels() const {
     pseudo_label(student.cview(), 0.5f, {pseudo.span(), confidence.span(), accepted.span()}, stream);
   }
   void select() const {
     select_accepted(ids.cspan(), accepted.cspan(), selected.span(), selected_count(), select_workspace.span(), stream);
   }
-  void top1() const { accuracy(student.cview(), labels.cspan(), 1, counts.span(), stream); }
+  void right_among(std::int64_t k) const { accuracy(student.cview(), labels.cspan(), k, counts.span(), stream); }
+  void confuse() const {
+    MatrixView<const float> some = student.cview();
+    some.columns = std::min(some.columns, kConfused);
+    confusion_matrix(some, labels.cspan(), confusion.span().first(some.columns * some.columns), stream);
+  }
+  CalibrationBins calibration() const {
+    return {bins.span().first(kBins), bins.span().subspan(kBins, kBins), bins.span().last(kBins)};
+  }
+  void calibrate() const { add_calibration(student.cview(), labels.cspan(), calibration(), stream); }
+  void find_calibration_error() const { calibration_error(calibration(), loss.data(), stream); }
   std::int64_t* selected_count() const { return counts.data(); }
 
   static constexpr std::int64_t kRows = 500;
+  static constexpr std::int64_t kConfused = 100;  // classes, at most
+  static constexpr std::int64_t kBins = 15;
   Stream stream;
   std::int64_t classes;
   BackendMatrix student, teacher, gradient;
@@ -74,7 +89,7 @@ struct Prepared {
   Buffer<float> confidence;
   Buffer<std::int32_t> pseudo;
   Buffer<std::uint8_t> accepted;
-  Buffer<std::int64_t> ids, selected, counts;
+  Buffer<std::int64_t> ids, selected, counts, confusion, bins;
   Buffer<std::byte> select_workspace;
 };
 
@@ -87,8 +102,13 @@ void for_each_call(const Prepared& p, Check&& check) {
   check("cross-entropy, mean over valid rows", 2, [&] { p.hard(Reduction::mean_valid); });
   check("dense cross-entropy, mean over valid rows", 2, [&] { p.dense(Reduction::mean_valid); });
   check("softmax", 1, [&] { p.probabilities(); });
+  check("log_softmax", 1, [&] { p.log_probabilities(); });
   check("pseudo_label", 1, [&] { p.pseudo_labels(); });
-  check("accuracy", 1, [&] { p.top1(); });
+  check("accuracy", 1, [&] { p.right_among(1); });
+  check("accuracy among two", 1, [&] { p.right_among(2); });
+  check("confusion_matrix", 1, [&] { p.confuse(); });
+  check("add_calibration", 1, [&] { p.calibrate(); });
+  check("calibration_error", 1, [&] { p.find_calibration_error(); });
 }
 
 TEST(LossHiddenWork, NothingIsAllocatedOnTheCpu) {
@@ -144,7 +164,7 @@ struct Graph {
 TEST(LossHiddenWorkCuda, CallsAreLegalInACaptureAndLaunchWhatTheySay) {
   if (!require_cuda_or_skip()) return;
   const OwnedStream stream(Backend::cuda);
-  for (const std::int64_t classes : {2, 10, 33, 100, 200, 400, 800, 1500, 3000, 5000}) {
+  for (const std::int64_t classes : {2, 10, 33, 100, 200, 400, 800, 1500, 3000, 5000, 9000}) {
     const Prepared p(stream, classes);
     stream.synchronize();
     for_each_call(p, [&](const char* what, int launches, auto&& call) {

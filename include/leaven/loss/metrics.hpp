@@ -22,12 +22,12 @@ void accuracy(LogitsView logits, std::span<const std::int32_t> labels, std::int6
 void confusion_matrix(LogitsView logits, std::span<const std::int32_t> labels, std::span<std::int64_t> counts,
                       Stream stream);
 
-/// How often a classifier of confidence x is right. Equal bins of confidence: bin b holds ((b / bins, (b + 1) / bins].
+/// How often a classifier of confidence x is right. Equal bins of confidence, 1 to 65,536 of them: bin b holds
+/// (b / bins, (b + 1) / bins]. They hold up to 2^31 - 1 rows in all.
 struct CalibrationBins {
-  std::span<std::int64_t> rows;   ///< bins values: rows with a valid label in each bin
-  std::span<std::int64_t> right;  ///< bins values
-  std::span<std::int64_t>
-      confidence;  ///< bins values: sums of confidences, in units of 2^-32 (integers add up exactly)
+  std::span<std::int64_t> rows;        ///< bins values: rows with a valid label in each bin
+  std::span<std::int64_t> right;       ///< bins values: those whose arg max is the label
+  std::span<std::int64_t> confidence;  ///< bins values: sums of round(confidence * 2^32) (integers add up exactly)
 };
 
 /// Adds the rows of a batch; rows with NaN or +inf, fully masked rows and rows without a valid label are left out.
