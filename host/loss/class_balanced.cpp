@@ -32,9 +32,8 @@ std::span<Candidate> sorted_candidates(const ClassBalancedInput& in, std::int64_
         selection_key(in.labels[i], in.confidence[i], accepted, static_cast<std::int32_t>(classes));
     if (key_label(key) < classes) candidates[size++] = {key, i};
   }
-  std::sort(candidates, candidates + size, [](const Candidate& x, const Candidate& y) {
-    return x.key != y.key ? x.key < y.key : x.index < y.index;
-  });
+  std::sort(candidates, candidates + size,
+            [](const Candidate& x, const Candidate& y) { return x.key != y.key ? x.key < y.key : x.index < y.index; });
   return {candidates, size};
 }
 
@@ -42,8 +41,7 @@ void select_cpu(const ClassBalancedInput& in, std::int64_t classes, std::int64_t
                 const ClassBalancedOutput& out, std::span<std::byte> workspace) {
   std::fill(out.class_counts.begin(), out.class_counts.end(), 0);
   std::size_t selected = 0;
-  for (const Candidate& candidate :
-       sorted_candidates(in, classes, reinterpret_cast<Candidate*>(workspace.data()))) {
+  for (const Candidate& candidate : sorted_candidates(in, classes, reinterpret_cast<Candidate*>(workspace.data()))) {
     const std::int64_t label = key_label(candidate.key);
     std::int32_t& taken = out.class_counts[static_cast<std::size_t>(label)];
     if (taken >= per_class) continue;

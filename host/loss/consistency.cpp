@@ -137,8 +137,8 @@ void consistency_loss(const ConsistencyInput& in, const ConsistencyOptions& opti
   check_same_shape(kName, weak, strong);
   check_weighting(kName, options.weighting);
   check_temperature(kName, options.temperature);
-  ConsistencyCall call{{}, {kind_of(options.weighting), threshold_of(options.weighting), nullptr, strong.columns},
-                       options.target};
+  ConsistencyCall call{
+      {}, {kind_of(options.weighting), threshold_of(options.weighting), nullptr, strong.columns}, options.target};
   if (call.weighting.kind != WeightingKind::fix_match) {
     check_size(kName, "state", options.state.size(), options.state.data(), pseudo_state_size(strong.columns));
     call.weighting.state = options.state.data();

@@ -9,9 +9,9 @@
 namespace leaven {
 
 struct PseudoLoops {
-  // weights[i] * cross-entropy(strong, softmax(weak / T)) of the rows 0 .. rows - 1 of `p` (p.student: strong, p.teacher:
-  // weak): losses, gradients (times `scale`) and status; their sum and count to `partial`. Rows of weight 0 are not
-  // looked at.
+  // weights[i] * cross-entropy(strong, softmax(weak / T)) of the rows 0 .. rows - 1 of `p` (p.student: strong,
+  // p.teacher: weak): losses, gradients (times `scale`) and status; their sum and count to `partial`. Rows of weight 0
+  // are not looked at.
   void (*soft_consistency)(const LossParams& p, const float* weights, float scale, LossPartial& partial);
   // Sums over the rows begin .. end - 1 of softmax, per class. `confidence` is that of pseudo_label, as are the labels;
   // rows of confidence 0 do not count.

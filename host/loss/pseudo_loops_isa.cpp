@@ -124,8 +124,8 @@ void find_weak(const LossParams& p, const Unit& u, Rows& rows, Lanes& strong_max
 }
 
 // Everything up to the gradient of a chunk; of the only one, its weak exponentials are there.
-void find_chunk(const LossParams& p, const Unit& u, const Chunk& chunk, const Rows& rows, bool only, Lanes& exponentials,
-                Lanes& gaps, Scratch& x) {
+void find_chunk(const LossParams& p, const Unit& u, const Chunk& chunk, const Rows& rows, bool only,
+                Lanes& exponentials, Lanes& gaps, Scratch& x) {
   if (!only) {
     Lanes known{};
     load_both(p, u, chunk, rows, x);

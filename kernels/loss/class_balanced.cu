@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kThreads)
 // who      a thread per sorted key; the first one writes the count
 // traffic  reads each key once, index and sample id of the taken ones
 // limits   none
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 1)
     gather_kernel(const std::uint64_t* keys, const std::uint32_t* indices, std::int64_t count, std::int64_t classes,
                   const std::int64_t* sample_ids, const std::int32_t* starts, const std::int32_t* offsets,
                   const std::int32_t* taken, std::int64_t* selected, std::int32_t* labels,
@@ -138,7 +138,8 @@ void select_class_balanced(const ClassBalancedInput& in, std::int64_t classes, s
   const unsigned blocks = count > 0 ? grid_for(count, kThreads, 4096) : 1;
   if (count > 0) {
     launch(kName, make_keys_kernel, blocks, kThreads, 0, stream, in.labels.data(), in.confidence.data(),
-           in.accepted.empty() ? nullptr : in.accepted.data(), count, static_cast<std::int32_t>(classes), keys.Current(), indices.Current());
+           in.accepted.empty() ? nullptr : in.accepted.data(), count, static_cast<std::int32_t>(classes),
+           keys.Current(), indices.Current());
     check(cub::DeviceRadixSort::SortPairs(base + at.cub, at.cub_bytes, keys, indices, count, 0, at.key_bits, stream),
           kName);
   }

@@ -101,7 +101,7 @@ __device__ void write_strong_gradient(const LossParams& p, const WeakTarget& tar
 //          passes over a row (two to four of the weak logits, three of the strong ones) mostly from the caches
 // limits   none; the gradient may be the strong logits: a lane reads and writes its own columns
 template <int kGroup, ConsistencyTarget kTarget>
-__global__ void __launch_bounds__(kBlockThreads)
+__global__ void __launch_bounds__(kBlockThreads, 1)
     consistency_kernel(const LossParams p, const PseudoWeight weighting, const ConsistencyAlignment aligned) {
   constexpr int kRows = kBlockThreads / kGroup;
   const float divisor = loss_divisor(p);

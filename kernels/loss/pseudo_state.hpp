@@ -78,12 +78,12 @@ struct StateUpdate {
   std::int64_t classes = 0;
   BatchChunks chunks{};
   float* state = nullptr;
-  BatchStats* stats = nullptr;         // per chunk
-  float* sums = nullptr;               // of probabilities, per chunk and class
-  std::int32_t* counts = nullptr;      // confident rows, per class
-  std::int32_t* labels = nullptr;      // per row
-  float* confidence = nullptr;         // per row, 0: no answer
-  std::uint8_t* accepted = nullptr;    // per row
+  BatchStats* stats = nullptr;       // per chunk
+  float* sums = nullptr;             // of probabilities, per chunk and class
+  std::int32_t* counts = nullptr;    // confident rows, per class
+  std::int32_t* labels = nullptr;    // per row
+  float* confidence = nullptr;       // per row, 0: no answer
+  std::uint8_t* accepted = nullptr;  // per row
 };
 
 }  // namespace leaven

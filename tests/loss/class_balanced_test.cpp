@@ -157,8 +157,8 @@ TEST_P(ClassBalancedTest, BadArgumentsAreNamed) {
   const ClassBalancedOutput good_out{selected.span(), {}, counts.span(), count.data()};
   const auto says = [&](ClassBalancedInput from, std::int64_t classes, std::int64_t per_class, ClassBalancedOutput out,
                         std::span<std::byte> scratch) {
-    const std::string text = message_of<InvalidArgument>(
-        [&] { select_class_balanced(from, classes, per_class, out, scratch, stream()); });
+    const std::string text =
+        message_of<InvalidArgument>([&] { select_class_balanced(from, classes, per_class, out, scratch, stream()); });
     EXPECT_EQ(selected.to_host(), std::vector<std::int64_t>(6, -5));
     return text;
   };

@@ -104,9 +104,8 @@ TEST_P(PseudoStateTest, ABatchWithoutAnswersChangesNothing) {
   const HostMatrix none = matrix({{kNan, 1}, {-kInfinity, -kInfinity}, {kInfinity, 0}});
   const HostMatrix empty{0, 2, {}};
   const HostMatrix rows = weak_batch(50, 2, 150);
-  for (const PseudoWeighting& weighting :
-       {PseudoWeighting(FixMatch{}), PseudoWeighting(FlexMatch{.threshold = 0.5f}), PseudoWeighting(FreeMatch{}),
-        PseudoWeighting(SoftMatch{})}) {
+  for (const PseudoWeighting& weighting : {PseudoWeighting(FixMatch{}), PseudoWeighting(FlexMatch{.threshold = 0.5f}),
+                                           PseudoWeighting(FreeMatch{}), PseudoWeighting(SoftMatch{})}) {
     const std::vector<float> before =
         updated_pseudo_state(initial_pseudo_state(weighting, 2, stream()), rows, weighting, stream());
     expect_same_bits(updated_pseudo_state(before, none, weighting, stream()), before, "no answers");
@@ -156,12 +155,12 @@ TEST_P(PseudoStateTest, BitsDoNotDependOnThreadsInstructionsLayoutOrRun) {
 }
 
 // More rows than one chunk takes: chunks of several pieces.
-TEST(PseudoState, ManyRowsAreAveragedAccurately) {
+TEST_P(PseudoStateTest, ManyRowsAreAveragedAccurately) {
   const std::int64_t rows = 300000;
   const HostMatrix weak = normal_matrix(rows, 2, 2.0f, 152);
   const FreeMatch weighting{.momentum = 0.0f};
   const std::vector<float> state =
-      updated_pseudo_state(initial_pseudo_state(weighting, 2, Stream::cpu()), weak, weighting, Stream::cpu());
+      updated_pseudo_state(initial_pseudo_state(weighting, 2, stream()), weak, weighting, stream());
   double sum = 0;
   double confidence = 0;
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -208,9 +207,8 @@ TEST_P(PseudoStateTest, BadArgumentsAreNamed) {
             "init_pseudo_state: classes is 0, expected 1 to 2147483647");
   EXPECT_EQ(message_of<InvalidArgument>([&] { return pseudo_state_size(-1); }),
             "pseudo_state_size: classes is -1, expected 1 to 2147483647");
-  EXPECT_EQ(
-      message_of<InvalidArgument>([&] { return update_pseudo_state_workspace_bytes(-1, 3, stream().backend()); }),
-      "update_pseudo_state_workspace_bytes: rows is -1, expected 0 or more");
+  EXPECT_EQ(message_of<InvalidArgument>([&] { return update_pseudo_state_workspace_bytes(-1, 3, stream().backend()); }),
+            "update_pseudo_state_workspace_bytes: rows is -1, expected 0 or more");
 }
 
 }  // namespace

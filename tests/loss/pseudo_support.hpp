@@ -24,8 +24,8 @@ inline std::vector<float> updated_pseudo_state(const std::vector<float>& before,
                                                FloatType type = FloatType::f32, Layout2d layout = {}) {
   const TypedMatrix in(weak, type, stream, layout);
   GuardedBuffer<float> state(before, stream);
-  GuardedBuffer<std::byte> workspace(
-      update_pseudo_state_workspace_bytes(weak.rows, weak.columns, stream.backend()), stream);
+  GuardedBuffer<std::byte> workspace(update_pseudo_state_workspace_bytes(weak.rows, weak.columns, stream.backend()),
+                                     stream);
   update_pseudo_state(in.cview(), weighting, state.span(), workspace.span(), stream);
   state.expect_guards_intact();
   workspace.expect_guards_intact();
@@ -45,14 +45,26 @@ inline LossResult run_consistency(const HostMatrix& weak, const HostMatrix& stro
   const TypedMatrix s(strong, on.strong, stream, on.layout);
   const GuardedBuffer<float> on_backend(state, stream);
   options.state = on_backend.cspan();
-  LossResult result =
-      run_guarded(weak.rows, weak.columns, options.reduction, stream, on.layout,
-                  [&](const LossOutput& out, auto workspace) {
-                    consistency_loss({.weak = w.cview(), .strong = s.cview()}, options, out, workspace, stream);
-                  });
+  LossResult result = run_guarded(
+      weak.rows, weak.columns, options.reduction, stream, on.layout, [&](const LossOutput& out, auto workspace) {
+        consistency_loss({.weak = w.cview(), .strong = s.cview()}, options, out, workspace, stream);
+      });
   w.expect_only_matrix_written();
   s.expect_only_matrix_written();
   return result;
+}
+
+// The distribution that a row of the strong view learns.
+inline std::vector<reference::Real> consistency_target(const HostMatrix& weak, std::int64_t row,
+                                                       const ConsistencyOptions& options) {
+  std::vector<reference::Real> q(static_cast<std::size_t>(weak.columns), 0);
+  if (options.target == ConsistencyTarget::hard) {
+    q[static_cast<std::size_t>(reference::weak_answer(weak.row(row)).label)] = 1;
+  } else {
+    const std::vector<reference::Real> log_q = reference::log_softmax(weak.row(row), options.temperature);
+    for (std::size_t c = 0; c < q.size(); ++c) q[c] = std::exp(log_q[c]);
+  }
+  return q;
 }
 
 struct HostPseudoLabels {

@@ -93,8 +93,6 @@ class TypedMatrix {
 };
 
 // What the backend sees of a matrix: its values rounded to the type.
-inline HostMatrix rounded(const HostMatrix& m, FloatType type) {
-  return TypedMatrix(m, type, Stream::cpu()).to_host();
-}
+inline HostMatrix rounded(const HostMatrix& m, FloatType type) { return TypedMatrix(m, type, Stream::cpu()).to_host(); }
 
 }  // namespace leaven::test
