@@ -29,6 +29,12 @@ void clear_unweighted(float* values, const Lanes& weight, std::int64_t groups) {
   }
 }
 
+// Sums are formed in two levels, which keeps their rounding errors small: blocks first.
+constexpr std::int64_t kSumBlock = 8 * kLanes;
+std::int64_t sum_block_end(std::int64_t begin, std::int64_t size) {
+  return begin + kSumBlock < size ? begin + kSumBlock : size;
+}
+
 void load_both(const LossParams& p, const Unit& u, const Chunk& chunk, const Rows& rows, Scratch& x) {
   load(x.strong, p.student, u, chunk, -kInfinity);
   load(x.weak, p.teacher, u, chunk, -kInfinity);
@@ -56,7 +62,8 @@ void weak_exponentials(float* __restrict t, std::int64_t groups, const Lanes& ma
                        Lanes& sum) {
   const Lanes local = max;
   const Temperature k = temperature;
-  for_each_block(groups, [&](std::int64_t begin, std::int64_t end) {
+  for (std::int64_t begin = 0; begin < groups * kLanes; begin += kSumBlock) {
+    const std::int64_t end = sum_block_end(begin, groups * kLanes);
     Lanes part{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
@@ -66,14 +73,15 @@ void weak_exponentials(float* __restrict t, std::int64_t groups, const Lanes& ma
       }
     }
     add(sum, part);
-  });
+  }
 }
 
 // Exponentials become probabilities; those of the strong view are summed up.
 void strong_sums(const float* __restrict s, float* __restrict q, float* __restrict exponential, std::int64_t groups,
                  const Lanes& max, const Lanes& inverse, Lanes& exponentials, Lanes& gaps) {
   const Lanes local = max, factor = inverse;
-  for_each_block(groups, [&](std::int64_t begin, std::int64_t end) {
+  for (std::int64_t begin = 0; begin < groups * kLanes; begin += kSumBlock) {
+    const std::int64_t end = sum_block_end(begin, groups * kLanes);
     Lanes part{}, part_gaps{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
@@ -88,7 +96,7 @@ void strong_sums(const float* __restrict s, float* __restrict q, float* __restri
     }
     add(exponentials, part);
     add(gaps, part_gaps);
-  });
+  }
 }
 
 void make_gradient(const float* __restrict exponential, float* __restrict q, std::int64_t groups, const Rows& rows) {
