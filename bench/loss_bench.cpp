@@ -192,6 +192,45 @@ void calibration_and_error(benchmark::State& state, Backend backend) {
   });
 }
 
+void consistency(benchmark::State& state, Backend backend, ConsistencyTarget target) {
+  Case c(state, backend);
+  c.time(state, 3, [&] {
+    consistency_loss({.weak = c.view(c.teacher), .strong = c.view(c.student)},
+                     {.weighting = FixMatch{.threshold = 0.5f}, .target = target}, c.out(), c.workspace.span(),
+                     c.stream);
+  });
+}
+void consistency_hard(benchmark::State& state, Backend backend) {
+  consistency(state, backend, ConsistencyTarget::hard);
+}
+void consistency_soft(benchmark::State& state, Backend backend) {
+  consistency(state, backend, ConsistencyTarget::soft);
+}
+
+void update_pseudo(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Buffer<float> values(pseudo_state_size(c.classes), c.stream);
+  const Buffer<std::byte> workspace(update_pseudo_state_workspace_bytes(c.rows, c.classes, backend), c.stream);
+  init_pseudo_state(FreeMatch{}, c.classes, values.span(), c.stream);
+  c.time(state, 1,
+         [&] { update_pseudo_state(c.view(c.student), FreeMatch{}, values.span(), workspace.span(), c.stream); });
+}
+
+// GB/s are of no meaning here: time per sample is that of a sort.
+void class_balanced(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Buffer<std::int64_t> ids = Buffer<std::int64_t>::zeros(c.rows, c.stream);
+  const Buffer<std::int64_t> selected(c.rows, c.stream);
+  const Buffer<std::int64_t> count(1, c.stream);
+  const Buffer<std::int32_t> counts(c.classes, c.stream);
+  const Buffer<float> confidence(logits(c.rows, 3), c.stream);
+  const Buffer<std::byte> workspace(select_class_balanced_workspace_bytes(c.rows, c.classes, backend), c.stream);
+  c.time(state, 0, [&] {
+    select_class_balanced({ids.cspan(), c.labels.cspan(), confidence.cspan()}, c.classes, 100,
+                          {selected.span(), {}, counts.span(), count.data()}, workspace.span(), c.stream);
+  });
+}
+
 const bool kRegistered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, Backend)> rows[] = {
       {"distillation", distillation},
@@ -206,7 +245,11 @@ const bool kRegistered = [] {
       {"accuracy_top5", top5_accuracy},
       {"confusion_matrix", confusion},
       {"add_calibration", calibration},
-      {"calibration_error", calibration_and_error}};
+      {"calibration_error", calibration_and_error},
+      {"consistency_hard", consistency_hard},
+      {"consistency_soft", consistency_soft},
+      {"update_pseudo_state", update_pseudo},
+      {"select_class_balanced", class_balanced}};
   const std::pair<std::int64_t, std::int64_t> shapes[] = {{2097152, 2}, {65536, 10},  {419430, 10},
                                                           {41943, 100}, {4194, 1000}, {128, 32768}};
   for (const Backend backend : backends()) {

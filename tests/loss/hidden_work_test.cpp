@@ -1,4 +1,4 @@
-#include "tests/loss/loss_support.hpp"
+#include "tests/loss/pseudo_calls.hpp"
 #include "tests/support/allocation_count.hpp"
 
 #if LEAVEN_WITH_CUDA
@@ -131,6 +131,20 @@ TEST(LossHiddenWork, NothingIsAllocatedOnTheCpu) {
   }
 }
 
+TEST(LossHiddenWork, PseudoLabelsAllocateNothingOnTheCpu) {
+  for (const std::int64_t classes : {10, 300, 3000}) {
+    const PreparedPseudo p(Stream::cpu(), classes);
+    p.update(FreeMatch{});  // the pool starts its threads once
+    const auto expect_no_allocation = [&](const char* what, int, auto&& call) {
+      const long before = allocations;
+      call();
+      EXPECT_EQ(allocations - before, 0) << what << ", " << classes << " classes";
+    };
+    for_each_pseudo_call(p, expect_no_allocation);
+    expect_no_allocation("select_class_balanced", 0, [&] { p.select(); });
+  }
+}
+
 #if LEAVEN_WITH_CUDA
 struct Graph {
   cudaGraph_t graph = nullptr;
@@ -177,6 +191,23 @@ TEST(LossHiddenWorkCuda, CallsAreLegalInACaptureAndLaunchWhatTheySay) {
   stream.synchronize();
   const Graph graph(static_cast<Stream>(stream).cuda_handle(), [&] { p.select(); });
   EXPECT_GT(graph.kernels, 0u);
+}
+
+TEST(LossHiddenWorkCuda, PseudoLabelsAreLegalInACaptureAndLaunchWhatTheySay) {
+  if (!require_cuda_or_skip()) return;
+  const OwnedStream stream(Backend::cuda);
+  const cudaStream_t handle = static_cast<Stream>(stream).cuda_handle();
+  for (const std::int64_t classes : {2, 10, 33, 1000, 1100}) {
+    const PreparedPseudo p(stream, classes);
+    stream.synchronize();
+    for_each_pseudo_call(p, [&](const char* what, int launches, auto&& call) {
+      const Graph graph(handle, call);
+      EXPECT_EQ(graph.kernels, static_cast<std::size_t>(launches)) << what << ", " << classes << " classes";
+      EXPECT_EQ(graph.nodes, graph.kernels) << what << ": no copies, no memsets";
+    });
+    const Graph graph(handle, [&] { p.select(); });
+    EXPECT_GT(graph.kernels, 4u) << "CUB's and ours";
+  }
 }
 
 // A replay finds the workspace as the first run did.

@@ -99,6 +99,7 @@ class TypedMatrix {
     }
     return m;
   }
+  void expect_only_matrix_written() const { to_host(); }
 
  private:
   std::vector<std::uint8_t> spread(const HostMatrix& m) const {

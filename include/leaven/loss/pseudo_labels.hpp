@@ -45,7 +45,7 @@ struct ClassBalancedOutput {
 std::int64_t select_class_balanced_workspace_bytes(std::int64_t count, std::int64_t classes, Backend backend);
 
 /// Of each class the `per_class` most confident samples (the earlier one on ties), so that no class floods the training
-/// set. Class after class, the most confident first: the same result for any backend.
+/// set. Class after class, the most confident first: the same result for any backend. Up to 2^31 - 1 samples.
 void select_class_balanced(const ClassBalancedInput& in, std::int64_t classes, std::int64_t per_class,
                            const ClassBalancedOutput& out, std::span<std::byte> workspace, Stream stream);
 
