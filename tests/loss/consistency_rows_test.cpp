@@ -155,10 +155,10 @@ TEST_P(ConsistencyRowsTest, BitsDependOnTheRowAlone) {
 
 TEST_P(ConsistencyRowsTest, BadArgumentsAreNamed) {
   const HostMatrix rows = normal_matrix(5, 10, 4.0f, 178);
-  const TypedMatrix weak(rows, FloatType::f32, stream());
-  const TypedMatrix strong(rows, FloatType::f32, stream());
-  const TypedMatrix gradient(5, 10, FloatType::f32, stream());
-  const TypedMatrix half(5, 10, FloatType::f16, stream());
+  const LogitMatrix weak(rows, FloatType::f32, stream());
+  const LogitMatrix strong(rows, FloatType::f32, stream());
+  const LogitMatrix gradient(5, 10, FloatType::f32, stream());
+  const LogitMatrix half(5, 10, FloatType::f16, stream());
   const GuardedBuffer<float> state(12, stream());
   const GuardedBuffer<float> loss(1, stream());
   Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(5), stream());

@@ -61,7 +61,7 @@ TEST_P(ConsistencyTest, CountsARowWherePseudoLabelAcceptsItToTheBit) {
       const std::int64_t rows = classes > 500 ? 5 : 40;
       const HostMatrix weak = normal_matrix(rows, classes, 2.0f, 163);
       const HostMatrix strong = normal_matrix(rows, classes, 2.0f, 164);
-      for (const FloatType type : kFloatTypes) {
+      for (const FloatType type : kLogitTypes) {
         const std::vector<float> confidence = run_pseudo_label(weak, 0.0f, stream(), type).confidence;
         for (std::size_t i = 0; i < confidence.size(); i += 9) {
           for (const float threshold : {confidence[i], std::min(1.0f, std::nextafter(confidence[i], 2.0f))}) {
@@ -84,12 +84,12 @@ TEST_P(ConsistencyTest, CountsARowWherePseudoLabelAcceptsItToTheBit) {
 }
 
 TEST_P(ConsistencyTest, AllTypesOfLogitsAreReadAndWritten) {
-  for (const FloatType weak_type : kFloatTypes) {
-    for (const FloatType strong_type : kFloatTypes) {
+  for (const FloatType weak_type : kLogitTypes) {
+    for (const FloatType strong_type : kLogitTypes) {
       for (const std::int64_t classes : {3, 10, 65, 1030}) {
         const std::int64_t rows = classes > 500 ? 3 : 19;
-        const HostMatrix weak = rounded(normal_matrix(rows, classes, 4.0f, 165), weak_type);
-        const HostMatrix strong = rounded(normal_matrix(rows, classes, 4.0f, 166), strong_type);
+        const HostMatrix weak = rounded_to(normal_matrix(rows, classes, 4.0f, 165), weak_type);
+        const HostMatrix strong = rounded_to(normal_matrix(rows, classes, 4.0f, 166), strong_type);
         const ConsistencyOptions options{.weighting = FixMatch{.threshold = 0.5f},
                                          .target = ConsistencyTarget::soft,
                                          .temperature = 0.5f,
@@ -107,20 +107,20 @@ TEST_P(ConsistencyTest, AllTypesOfLogitsAreReadAndWritten) {
 
 // The gradient in the logits' type, over them.
 TEST_P(ConsistencyTest, InPlaceGivesTheSameGradientRounded) {
-  for (const FloatType type : kFloatTypes) {
+  for (const FloatType type : kLogitTypes) {
     for (const ConsistencyTarget target : {ConsistencyTarget::hard, ConsistencyTarget::soft}) {
       for (const std::int64_t classes : {3, 10, 65, 130, 1030, 2100}) {
         const std::int64_t rows = classes > 500 ? 3 : 19;
         const HostMatrix weak = normal_matrix(rows, classes, 4.0f, 179);
-        const HostMatrix strong = rounded(normal_matrix(rows, classes, 4.0f, 180), type);
+        const HostMatrix strong = rounded_to(normal_matrix(rows, classes, 4.0f, 180), type);
         const ConsistencyOptions options{.weighting = FixMatch{.threshold = 0.5f}, .target = target};
         const LossResult apart = run_consistency(weak, strong, options, {}, stream());
-        const TypedMatrix w(weak, FloatType::f32, stream());
-        const TypedMatrix s(strong, type, stream(), {.padding = 2, .offset = 1});
+        const LogitMatrix w(weak, FloatType::f32, stream());
+        const LogitMatrix s(strong, type, stream(), {.padding = 2, .offset = 1});
         Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(rows), stream());
         consistency_loss({.weak = w.cview(), .strong = s.cview()}, options,
                          {.gradient = s.view(), .in_place = InPlace::yes}, workspace.span(), stream());
-        expect_same_bits(s.to_host().values, rounded(apart.gradient, type).values, "gradient in place");
+        expect_same_bits(s.to_host().values, rounded_to(apart.gradient, type).values, "gradient in place");
         s.expect_only_matrix_written();
       }
     }

@@ -38,7 +38,7 @@ TEST_P(PseudoStateTest, StartsAsThePapersSay) {
 }
 
 TEST_P(PseudoStateTest, FlexMatchCountsConfidentRowsOfEachClass) {
-  for (const FloatType type : kFloatTypes) {
+  for (const FloatType type : kLogitTypes) {
     for (const std::int64_t classes : kClasses) {
       if (type != FloatType::f32 && classes % 16 != 1) continue;
       const FlexMatch weighting{.threshold = 0.7f};
@@ -47,7 +47,7 @@ TEST_P(PseudoStateTest, FlexMatchCountsConfidentRowsOfEachClass) {
       for (std::uint32_t batch = 0; batch < 3; ++batch) {
         const HostMatrix weak = weak_batch(classes > 500 ? 20 : 100, classes, 141 + batch);
         state = updated_pseudo_state(state, weak, weighting, stream(), type, {.padding = 1, .offset = 3});
-        expected.update(weak_answers(rounded(weak, type)), 0.7L);
+        expected.update(weak_answers(rounded_to(weak, type)), 0.7L);
       }
       Real most = 0;
       for (std::size_t c = 0; c < expected.counts.size(); ++c) {
@@ -60,7 +60,7 @@ TEST_P(PseudoStateTest, FlexMatchCountsConfidentRowsOfEachClass) {
 }
 
 TEST_P(PseudoStateTest, FreeMatchAveragesConfidenceAndProbabilities) {
-  for (const FloatType type : kFloatTypes) {
+  for (const FloatType type : kLogitTypes) {
     for (const std::int64_t classes : kClasses) {
       if (type != FloatType::f32 && classes % 16 != 1) continue;
       const FreeMatch weighting{.momentum = 0.6f};
@@ -69,7 +69,7 @@ TEST_P(PseudoStateTest, FreeMatchAveragesConfidenceAndProbabilities) {
       for (std::uint32_t batch = 0; batch < 3; ++batch) {
         const HostMatrix weak = weak_batch(classes > 500 ? 20 : batch == 0 ? 600 : 9, classes, 144 + batch);
         state = updated_pseudo_state(state, weak, weighting, stream(), type, {.padding = 3, .offset = 1});
-        expected.update(weak_answers(rounded(weak, type)), Real{weighting.momentum});
+        expected.update(weak_answers(rounded_to(weak, type)), Real{weighting.momentum});
       }
       for (std::size_t c = 0; c < expected.p.size(); ++c) {
         EXPECT_NEAR(state[c], static_cast<double>(expected.p[c]), 1e-6 * static_cast<double>(expected.p[c]) + 1e-10)
@@ -82,7 +82,7 @@ TEST_P(PseudoStateTest, FreeMatchAveragesConfidenceAndProbabilities) {
 }
 
 TEST_P(PseudoStateTest, SoftMatchAveragesMeanAndVarianceOfTheConfidence) {
-  for (const FloatType type : kFloatTypes) {
+  for (const FloatType type : kLogitTypes) {
     for (const std::int64_t classes : {1, 2, 5, 17, 65, 1025}) {
       const SoftMatch weighting{.momentum = 0.6f};
       reference::SoftState expected(static_cast<std::size_t>(classes));
@@ -90,7 +90,7 @@ TEST_P(PseudoStateTest, SoftMatchAveragesMeanAndVarianceOfTheConfidence) {
       for (std::uint32_t batch = 0; batch < 3; ++batch) {
         const HostMatrix weak = weak_batch(classes > 500 ? 9 : 300, classes, 147 + batch);
         state = updated_pseudo_state(state, weak, weighting, stream(), type, {.padding = 1, .offset = 2});
-        expected.update(weak_answers(rounded(weak, type)), Real{weighting.momentum});
+        expected.update(weak_answers(rounded_to(weak, type)), Real{weighting.momentum});
       }
       for (std::int64_t c = 0; c < classes; ++c) EXPECT_EQ(state[static_cast<std::size_t>(c)], 0.0f);
       const auto tail = static_cast<std::size_t>(classes);
@@ -174,7 +174,7 @@ TEST_P(PseudoStateTest, ManyRowsAreAveragedAccurately) {
 }
 
 TEST_P(PseudoStateTest, BadArgumentsAreNamed) {
-  const TypedMatrix weak(weak_batch(5, 3, 153), FloatType::f32, stream());
+  const LogitMatrix weak(weak_batch(5, 3, 153), FloatType::f32, stream());
   GuardedBuffer<float> state(std::vector<float>(5, 7.0f), stream());
   GuardedBuffer<std::byte> workspace(update_pseudo_state_workspace_bytes(5, 3, stream().backend()), stream());
   const auto says = [&](const LogitsView& rows, const PseudoWeighting& weighting, std::span<float> to,

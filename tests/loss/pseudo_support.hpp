@@ -1,6 +1,6 @@
 #pragma once
 
-#include "tests/loss/typed_matrix.hpp"
+#include "tests/loss/logit_matrix.hpp"
 #include "tests/reference/pseudo_reference.hpp"
 
 // Calls of the pseudo-label functions, between guards.
@@ -22,7 +22,7 @@ inline std::vector<float> initial_pseudo_state(const PseudoWeighting& weighting,
 inline std::vector<float> updated_pseudo_state(const std::vector<float>& before, const HostMatrix& weak,
                                                const PseudoWeighting& weighting, Stream stream,
                                                FloatType type = FloatType::f32, Layout2d layout = {}) {
-  const TypedMatrix in(weak, type, stream, layout);
+  const LogitMatrix in(weak, type, stream, layout);
   GuardedBuffer<float> state(before, stream);
   GuardedBuffer<std::byte> workspace(update_pseudo_state_workspace_bytes(weak.rows, weak.columns, stream.backend()),
                                      stream);
@@ -41,8 +41,8 @@ struct ConsistencyLayout {
 
 inline LossResult run_consistency(const HostMatrix& weak, const HostMatrix& strong, ConsistencyOptions options,
                                   const std::vector<float>& state, Stream stream, ConsistencyLayout on = {}) {
-  const TypedMatrix w(weak, on.weak, stream, on.layout);
-  const TypedMatrix s(strong, on.strong, stream, on.layout);
+  const LogitMatrix w(weak, on.weak, stream, on.layout);
+  const LogitMatrix s(strong, on.strong, stream, on.layout);
   const GuardedBuffer<float> on_backend(state, stream);
   options.state = on_backend.cspan();
   LossResult result = run_guarded(
@@ -74,7 +74,7 @@ struct HostPseudoLabels {
 };
 inline HostPseudoLabels run_pseudo_label(const HostMatrix& logits, float threshold, Stream stream,
                                          FloatType type = FloatType::f32) {
-  const TypedMatrix in(logits, type, stream);
+  const LogitMatrix in(logits, type, stream);
   const Buffer<std::int32_t> labels(logits.rows, stream);
   const Buffer<float> confidence(logits.rows, stream);
   const Buffer<std::uint8_t> accepted(logits.rows, stream);

@@ -5,21 +5,21 @@
 // Matrices of any type of logits on the backend.
 namespace leaven::test {
 
-inline constexpr FloatType kFloatTypes[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
+inline constexpr FloatType kLogitTypes[] = {FloatType::f32, FloatType::f16, FloatType::bf16};
 
 // A matrix between guards, with padding behind each row and `offset` elements before the first. All elements round it
 // are NaN (0xFFFF or 0xFFFFFFFF).
-class TypedMatrix {
+class LogitMatrix {
  public:
-  TypedMatrix(const HostMatrix& m, FloatType type, Stream stream, Layout2d layout = {})
+  LogitMatrix(const HostMatrix& m, FloatType type, Stream stream, Layout2d layout = {})
       : rows_(m.rows),
         columns_(m.columns),
         stride_(m.columns + layout.padding),
         offset_(layout.offset),
         type_(type),
         buffer_(spread(m), stream) {}
-  TypedMatrix(std::int64_t rows, std::int64_t columns, FloatType type, Stream stream, Layout2d layout = {})
-      : TypedMatrix(HostMatrix{rows, columns, std::vector<float>(static_cast<std::size_t>(rows * columns), kNan)}, type,
+  LogitMatrix(std::int64_t rows, std::int64_t columns, FloatType type, Stream stream, Layout2d layout = {})
+      : LogitMatrix(HostMatrix{rows, columns, std::vector<float>(static_cast<std::size_t>(rows * columns), kNan)}, type,
                     stream, layout) {}
 
   MutableLogitsView view() const {
@@ -93,6 +93,8 @@ class TypedMatrix {
 };
 
 // What the backend sees of a matrix: its values rounded to the type.
-inline HostMatrix rounded(const HostMatrix& m, FloatType type) { return TypedMatrix(m, type, Stream::cpu()).to_host(); }
+inline HostMatrix rounded_to(const HostMatrix& m, FloatType type) {
+  return LogitMatrix(m, type, Stream::cpu()).to_host();
+}
 
 }  // namespace leaven::test
