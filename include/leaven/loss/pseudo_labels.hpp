@@ -66,7 +66,7 @@ struct FreeMatch {
   float momentum = 0.999f;
 };
 /// exp(-min(confidence - mu, 0)^2 / (2 sigma^2 / 4)), mu and sigma^2 moving averages of the confidence's mean and
-/// variance (Chen et al. 2023, arXiv:2301.10921, equations 8 to 10).
+/// unbiased variance (Chen et al. 2023, arXiv:2301.10921, equations 8 to 10).
 struct SoftMatch {
   float momentum = 0.999f;
 };
