@@ -2,7 +2,7 @@
 #include "kernels/loss/finish_loss.cuh"
 #include "kernels/loss/hard_row.hpp"
 #include "kernels/loss/pseudo_launchers.hpp"
-#include "kernels/loss/weak_row.cuh"
+#include "kernels/loss/top_row.cuh"
 
 namespace leaven::cuda {
 namespace {
@@ -35,9 +35,9 @@ __device__ Four target4(const LossParams& p, const WeakTarget& target, std::int6
 }
 
 template <int kGroup, ConsistencyTarget kTarget>
-__device__ WeakTarget find_weak_target(const LossParams& p, const WeakRow& weak, std::int64_t row, std::int64_t classes,
-                                       bool aligned) {
-  WeakTarget target{weak.label, weak.max, 0.0f};
+__device__ WeakTarget find_weak_target(const LossParams& p, const Prediction& weak, std::int64_t row,
+                                       std::int64_t classes, bool aligned) {
+  WeakTarget target{weak.column, weak.max, 0.0f};
   if constexpr (kTarget == ConsistencyTarget::soft) {
     float sum = 0;
     for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
@@ -110,8 +110,8 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const WeakRow weak = find_weak_row<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned.weak);
-    const float weight = pseudo_weight(weighting, weak.label, weak.confidence);
+    const Prediction weak = find_prediction<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned.weak);
+    const float weight = pseudo_weight(weighting, weak.column, weak.confidence);
     const std::int64_t classes = weight > 0.0f ? p.classes : 0;
     const WeakTarget target = find_weak_target<kGroup, kTarget>(p, weak, row, classes, aligned.weak);
     const RowMax row_max = find_strong_max<kGroup>(p, row, classes, aligned.strong);
@@ -141,8 +141,8 @@ __global__ void __launch_bounds__(kBlockThreads)
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const WeakRow weak = find_weak_row<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned);
-    if (threadIdx.x % kGroup == 0) count += pseudo_weight(weighting, weak.label, weak.confidence) > 0.0f ? 1 : 0;
+    const Prediction weak = find_prediction<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned);
+    if (threadIdx.x % kGroup == 0) count += pseudo_weight(weighting, weak.column, weak.confidence) > 0.0f ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
   if (threadIdx.x == 0 && count > 0) atomicAdd(&p.workspace->valid, count);

@@ -40,6 +40,7 @@ __device__ Top find_top(const InputRows& logits, std::int64_t row, std::int64_t 
 struct Prediction {
   std::int32_t column;  // arg max, 0 where not valid
   float confidence;     // largest probability, 0 where not valid
+  float max;            // largest logit; finite where valid
   bool valid;           // neither NaN nor +inf nor fully masked
 };
 
@@ -47,14 +48,16 @@ struct Prediction {
 template <int kGroup>
 __device__ Prediction find_prediction(const InputRows& logits, std::int64_t row, std::int64_t classes, bool aligned) {
   const Top top = find_top<kGroup>(logits, row, classes, aligned);
+  const float max = finite_max(top.max);
   float sum = 0;
   for (std::int64_t column = threadIdx.x % kGroup * 4; column < classes; column += kGroup * 4) {
     const Four x = load4(logits, row, column, classes, aligned, -kInfinity);
-    for (int j = 0; j < 4; ++j) sum += exp_over({x.v[j] - finite_max(top.max), 0.0f}, Temperature{});
+#pragma unroll
+    for (int j = 0; j < 4; ++j) sum += exp_over({x.v[j] - max, 0.0f}, Temperature{});
   }
   sum = group_sum<kGroup>(sum);
   const bool valid = top.nan == 0 && top.max != -kInfinity && sum == sum;
-  return {valid ? top.column : 0, valid ? 1.0f / sum : 0.0f, valid};
+  return {valid ? top.column : 0, valid ? 1.0f / sum : 0.0f, max, valid};
 }
 
 }  // namespace leaven::cuda
