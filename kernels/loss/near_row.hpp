@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/core/annotate.hpp"
 #include "kernels/loss/float_math.hpp"
 
@@ -33,7 +35,7 @@ LEAVEN_HD float exp_near(float x, const Temperature& t) {
 
 struct NearElement {
   float q;  // exp((t - max t) / T)
-  float d;  // (s - t) - (max s - max t); not finite where a logit is not
+  float d;  // (s - t) - (max s - max t); NaN where a logit is not finite
 };
 // `reference` is max s - max t exactly: where both are largest in the same class, that class has d = 0.
 LEAVEN_HD NearElement near_element(float s, float t, float teacher_max, const Difference& reference,
@@ -56,8 +58,11 @@ LEAVEN_HD NearCentre near_centre(float sum_q, float sum_qd, float largest_d, flo
   const float inverse_sum = 1.0f / sum_q;
   const float mean = sum_qd * inverse_sum;
   const float centre = sum_q <= 2.0f ? 0.0f : mean;
-  const bool near = (largest_d - centre <= kNearAbove * k.value) & (centre - smallest_d <= kNearBelow * k.value);
-  return {inverse_sum, centre, mean - centre, near};
+  const float mean_t = mean - centre;  // NaN where a d is not finite
+  const bool above = largest_d - centre <= kNearAbove * k.value;
+  const bool below = centre - smallest_d <= kNearBelow * k.value;
+  const bool near = above & below & (mean_t == mean_t);
+  return {inverse_sum, centre, mean_t, near};
 }
 
 struct NearTerm {
@@ -98,7 +103,9 @@ LEAVEN_HD NearRow near_row(float sum_w, float sum_g, const NearCentre& centre, c
   const float loss = (c > -0.25f) & (c < 0.375f) ? small : large;
   return {loss < 0.0f ? 0.0f : loss, mean_w, centre.inverse_sum / sum};
 }
-// T (p - q) / factor
+// T (p - q) / factor. A row's gradient should add up to 0. Of up to so many classes the rounding errors of the sum show:
+// there it is taken off in proportion to q, by near_gradient once more.
+inline constexpr std::int64_t kNearResidualClasses = 4;
 LEAVEN_HD float near_gradient(float w_t, float q, float mean_w) { return mul_add(-q, mean_w, w_t); }
 
 }  // namespace leaven
