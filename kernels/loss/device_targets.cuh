@@ -62,6 +62,36 @@ __device__ void reduce_hard_sums(const LossParams& p, std::int64_t row, const Ro
   }
 }
 
+// Weights of classes and rows; 1 where there are none. One that cannot be used counts as 0.
+__device__ inline float class_weight(const TargetParams& targets, std::int64_t column) {
+  return targets.class_weights != nullptr ? usable_weight(targets.class_weights[column]) : 1.0f;
+}
+__device__ inline float row_weight(const LossParams& p, std::int64_t row, std::uint32_t& status) {
+  if (p.row_weights == nullptr) return 1.0f;
+  const float weight = p.row_weights[row];
+  status |= weight_status(weight);
+  return usable_weight(weight);
+}
+
+// The labels of a row; a row of weight 0 is an ignored one.
+__device__ inline RowTarget weighted_target(const LossParams& p, std::int64_t row, float weight) {
+  const RowTarget target = row_target(p.targets, row, static_cast<std::int32_t>(p.classes));
+  RowTarget ignored;
+  ignored.status = target.status;
+  return weight > 0.0f ? target : ignored;
+}
+
+// Bits of LossStatus for the weights of all classes, which the first block looks at.
+template <int kThreads = kBlockThreads>
+__device__ std::uint32_t class_weight_status(const LossParams& p) {
+  std::uint32_t status = 0;
+  if (p.targets.class_weights == nullptr || blockIdx.x != 0) return status;
+  for (std::int64_t c = threadIdx.x; c < p.classes; c += kThreads) {
+    status |= weight_status(p.targets.class_weights[c]);
+  }
+  return status;
+}
+
 // The weight of a class among the labels.
 __device__ inline float label_weight(const RowTarget& target, std::int64_t column) {
   return (column == target.a ? target.weight_a : 0.0f) + (column == target.b ? target.weight_b : 0.0f);

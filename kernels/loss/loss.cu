@@ -4,19 +4,22 @@
 namespace leaven::cuda {
 namespace {
 
-// what     counts the rows whose target is valid, into the workspace
+// what     counts the valid rows into the workspace
 // who      a warp per row of dense targets, a thread per row of labels; integer atomics, so the order does not matter
-// traffic  reads each label or dense weight once
-// limits   none
+// traffic  reads each label or dense weight once, and each row weight
+// limits   with a soft part only the weights decide
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossParams p, bool aligned) {
   constexpr int kRows = kBlockThreads / kGroup;
+  const bool soft = p.teacher.data != nullptr;
   int count = 0;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const RowTarget target = find_target<kGroup>(p.targets, row, p.rows, p.classes, aligned);
-    if (row < p.rows && threadIdx.x % kGroup == 0) count += target.valid;
+    std::uint32_t status = 0;
+    const bool weighs = row < p.rows && row_weight(p, row, status) > 0.0f;
+    const bool valid = soft || find_target<kGroup>(p.targets, row, p.rows, p.classes, aligned).valid != 0;
+    if (threadIdx.x % kGroup == 0) count += weighs && valid ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
   if (threadIdx.x == 0 && count > 0) atomicAdd(&p.workspace->valid, count);
@@ -26,7 +29,7 @@ void count_valid(const LossParams& p, CUstream_st* stream) {
   if (p.rows == 0) return;
   constexpr const char* kName = "count of valid rows";
   const bool aligned = is_aligned(p.targets.soft, p.targets.soft_stride);
-  if (p.targets.soft == nullptr) {
+  if (p.targets.soft == nullptr || p.teacher.data != nullptr) {
     launch(kName, count_valid_kernel<1>, grid_for(p.rows, 256, 1024), kBlockThreads, 0, stream, p, aligned);
   } else {
     launch(kName, count_valid_kernel<32>, grid_for(p.rows, 8, 1024), kBlockThreads, 0, stream, p, aligned);
@@ -35,15 +38,26 @@ void count_valid(const LossParams& p, CUstream_st* stream) {
 
 }  // namespace
 
+std::int64_t shared_memory_limit() {
+  int device = 0;
+  int bytes = 0;
+  check(cudaGetDevice(&device), "loss");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "loss");
+  constexpr int kOwn = 2048;
+  return bytes - kOwn;
+}
+
 void loss(const LossParams& params, CUstream_st* stream) {
   LossParams p = params;
-  if (p.divide_by_valid && p.teacher.data != nullptr) {  // every row is valid
+  if (p.divide_by_valid && p.teacher.data != nullptr && p.row_weights == nullptr) {  // every row is valid
     p.divide_by_valid = false;
     p.divisor = static_cast<float>(p.rows);
   }
   if (p.divide_by_valid) count_valid(p, stream);
-  if (p.teacher.data == nullptr) return launch_loss_hard(p, stream);
-  return p.hard ? launch_loss_both(p, stream) : launch_loss_soft(p, stream);
+  const bool dense = p.targets.soft != nullptr;
+  if (p.teacher.data == nullptr) return dense ? launch_dense_cross_entropy(p, stream) : launch_cross_entropy(p, stream);
+  if (!p.hard) return launch_soft(p, stream);
+  return dense ? launch_soft_and_dense(p, stream) : launch_soft_and_labels(p, stream);
 }
 
 }  // namespace leaven::cuda

@@ -1,191 +1,149 @@
 #pragma once
 
-#include "kernels/core/launch.cuh"
-#include "kernels/loss/device_targets.cuh"
+#include "kernels/loss/block_rows.cuh"
 #include "kernels/loss/finish_loss.cuh"
-#include "kernels/loss/hard_row.hpp"
+#include "kernels/loss/loss_passes.cuh"
 
 namespace leaven::cuda {
 
-// Which matrices allow 16-byte accesses.
-struct LossAlignment {
-  bool student, teacher, dense, gradient;
-};
-
-// The columns of one lane: logits first, then what is made of them, in registers.
-template <int kVectors>
-struct LaneElements {
-  float student[4 * kVectors];  // logit, then exponential, then probability
-  float teacher[4 * kVectors];
-  float delta[4 * kVectors];
-  float shift[4 * kVectors];
-  float hard[4 * kVectors];  // exponential of the hard part
-};
-
-template <int kGroup, int kVectors, bool kSoft>
-__device__ RowMax load_row(const LossParams& p, const LossAlignment& aligned, std::int64_t row, bool active,
-                           LaneElements<kVectors>& x) {
-  RowMax max;
-  const std::int64_t classes = active ? p.classes : 0;
-#pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t column = (v * kGroup + threadIdx.x % kGroup) * 4;
-    const Four s = load4(p.student, row, column, classes, aligned.student, -kInfinity);
-    Four t = s;
-    if constexpr (kSoft) t = load4(p.teacher, row, column, classes, aligned.teacher, -kInfinity);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      x.student[4 * v + j] = s.v[j];
-      x.teacher[4 * v + j] = t.v[j];
-      max = merge(max, {s.v[j], t.v[j], s.v[j]});
-    }
-  }
-  return group_reduce<kGroup>(max, Merge{});
+// The row's logits and dense targets; what is not looked at counts as behind the end.
+template <class L, HardPart kHard, bool kSoft>
+__device__ void read_row(const LossParams& p, const BlockRows& block, int index, LossLane<L, kHard, kSoft>& x) {
+  const int readable = x.looked_at ? block.classes : 0;
+  read_lane<L>(x.exponential, block.student(p, index), readable, -kInfinity);
+  if constexpr (kSoft) read_lane<L>(x.q, block.teacher(p, index), readable, -kInfinity);
+  if constexpr (kHard == HardPart::dense) read_lane<L>(x.dense, block.dense(p, index), readable, 0.0f);
 }
 
-template <int kGroup, int kVectors>
-__device__ HardRow find_hard_row(const LossParams& p, const LossAlignment& aligned, std::int64_t row,
-                                 const RowTarget& target, float max, float scale, LaneElements<kVectors>& x) {
-  HardSums sums;
-  const std::int64_t classes = target.valid != 0 ? p.classes : 0;
+template <class L, HardPart kHard, bool kSoft>
+__device__ RowMax find_max(const LossLane<L, kHard, kSoft>& x) {
+  float max[kSoft ? 2 : 1];
 #pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t column = (v * kGroup + threadIdx.x % kGroup) * 4;
-    Four weights{};
-    if (p.targets.soft != nullptr) {
-      weights = load4(p.targets.soft + row * p.targets.soft_stride, column, classes, aligned.dense, 0.0f);
-    }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const float logit = x.student[4 * v + j];
-      x.hard[4 * v + j] = hard_exponential(max - logit);
-      add_class(sums, logit, max, weights.v[j], 1.0f, x.hard[4 * v + j]);
-    }
-  }
-  reduce_hard_sums<kGroup>(p, row, target, max, sums);
-  return hard_row(sums, target.valid != 0, p.targets.smoothing, p.hard_weight, scale);
+  for (float& m : max) m = -kInfinity;
+  x.add_to_max(max);
+  return reduce_max<L::kGroup>(max);
 }
 
-struct SoftResult {
-  float loss;
-  float factor;  // of the gradient
-  float residual;
-  float sums;  // NaN where a logit is NaN or +inf
-};
-__device__ inline SoftResult soft_result(const LossParams& p, float scale, float terms, float residual, float student,
-                                         float teacher, const Difference& reference) {
-  const bool masked = student == 0.0f || teacher == 0.0f;
-  return {weighted_gap(p.soft_weight, soft_loss(terms, student, teacher, reference)),
-          masked ? 0.0f : p.soft_weight * scale, residual, student + teacher};
-}
-
-// Steps 2 to 5 of row_loss.hpp: leaves the raw gradient in `shift`, the teacher's probabilities in `teacher`.
-template <int kGroup, int kVectors>
-__device__ SoftResult find_soft_row(const LossParams& p, const RowMax& max, float scale, LaneElements<kVectors>& x) {
-  constexpr int kCount = 4 * kVectors;
-  const Difference reference = soft_reference(max);
-  const float student_max = finite_max(max.student);
-  const float teacher_max = finite_max(max.teacher);
-  float student = 0;
-  float teacher = 0;
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    const SoftElement e = soft_element(x.student[i], x.teacher[i], student_max, teacher_max, reference, p.temperature);
-    x.student[i] = e.student;
-    x.teacher[i] = e.teacher;
-    x.delta[i] = e.delta;
-    student += e.student;
-    teacher += e.teacher;
-  }
-  student = group_sum<kGroup>(student);
-  teacher = group_sum<kGroup>(teacher);
-  const SoftRow row = soft_row(student, teacher, reference, p.temperature);
-  float sum_shift = 0;
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    x.student[i] *= row.inverse_student;
-    x.teacher[i] *= row.inverse_teacher;
-    x.shift[i] = soft_shift_t(x.student[i], x.teacher[i], x.delta[i], row.ratio, p.temperature);
-    sum_shift += x.shift[i];
-  }
-  sum_shift = group_sum<kGroup>(sum_shift);
-  const float offset = soft_offset_t(sum_shift, student, teacher, reference, p.temperature);
-  float terms = 0;
+// All threads of the warp call (groups of several warps: of the block). `near` is that of a lane, then that of the row.
+template <class L, HardPart kHard, bool kSoft>
+__device__ SoftResult find_near_row(const LossParams& p, const NearCentre& centre, LossLane<L, kHard, kSoft>& x,
+                                    bool& near) {
+  float sum_w = 0;
+  float sum_g = 0;
+  x.add_to_terms(p, centre.d, sum_w, sum_g);
+  const NearRow row = reduce_terms<L::kGroup>(p, sum_w, sum_g, centre, near);
   float residual = 0;
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    terms += soft_term(x.student[i], x.teacher[i], x.delta[i], offset, p.temperature);
-    x.shift[i] = soft_raw_gradient(x.shift[i], x.teacher[i], sum_shift);
-    residual += x.shift[i];
+  if constexpr (LossLane<L, kHard, kSoft>::kResidual) {
+    x.for_each([&](int i, int) { residual += near_gradient(x.w[i], x.q[i], row.mean_w); });
   }
-  return soft_result(p, scale, group_sum<kGroup>(terms), group_sum<kGroup>(residual), student, teacher, reference);
+  return {row.loss, row.factor, row.mean_w, residual * centre.inverse_sum, 0.0f};
 }
 
-template <int kGroup, int kVectors, bool kHard, bool kSoft>
-__device__ void write_gradient(const LossParams& p, const LossAlignment& aligned, std::int64_t row,
-                               const RowTarget& target, const HardRow& hard, const SoftResult& soft,
-                               const LaneElements<kVectors>& x) {
-  const bool dense = kHard && p.targets.soft != nullptr;
-#pragma unroll
-  for (int v = 0; v < kVectors; ++v) {
-    const std::int64_t column = (v * kGroup + threadIdx.x % kGroup) * 4;
-    Four weights{};
-    Four logits{};
-    if (dense && target.valid != 0) {
-      weights = load4(p.targets.soft + row * p.targets.soft_stride, column, p.classes, aligned.dense, 0.0f);
-    }
-    if (kHard && p.targets.smoothing > 0.0f) {
-      logits = load4(p.student, row, column, p.classes, aligned.student, -kInfinity);
-    }
-    Four gradient;
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const int i = 4 * v + j;
-      float value = 0.0f;
-      if constexpr (kSoft) value = soft.factor * mul_add(-x.teacher[i], soft.residual, x.shift[i]);
-      if constexpr (kHard) {
-        const float weight = dense ? weights.v[j] : label_weight(target, column + j);
-        value += hard_gradient(hard.softmax, x.hard[i], hard.target, weight);
-        value -= logits.v[j] != -kInfinity ? hard.spread : 0.0f;
-      }
-      gradient.v[j] = value;
-    }
-    store4(p.gradient, row, column, p.classes, aligned.gradient, gradient);
-  }
+// Whether all rows are near that share a warp (groups of several warps: a block).
+template <int kGroup>
+__device__ bool all_near(bool near) {
+  if constexpr (kGroup > 32) return __syncthreads_and(near) != 0;
+  return __all_sync(kAllLanes, near) != 0;
 }
 
-// what     losses, their sum and gradients of rows of up to 4 * kGroup * kVectors classes
-// who      kGroup lanes per row; a block takes kBlockThreads / kGroup rows at a time
-// traffic  reads each logit once and writes one gradient; labels once per lane; dense targets three times, once from
-//          memory and then from the caches
-// limits   exponentials stay in registers: 20 * kVectors of them
-template <int kGroup, int kVectors, bool kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads, 1) loss_rows_kernel(const LossParams p, const LossAlignment aligned) {
-  constexpr int kRows = kBlockThreads / kGroup;
+template <class L, HardPart kHard, bool kSoft>
+__device__ bool is_looked_at(const RowTarget& target, float weight) {
+  return weight > 0.0f && (kSoft || kHard == HardPart::dense || target.valid != 0);
+}
+
+// The row of a group. Returns false, with nothing done, where it is not near. All threads of the warp call (groups of
+// several warps: of the block).
+template <class L, HardPart kHard, bool kSoft>
+__device__ bool do_row(const LossParams& p, const BlockRows& block, int index, float scale, LossTotals& totals) {
+  const bool exists = index < block.count;
+  const std::int64_t row = block.first + index;
+  RowTarget target;
+  const float weight = exists ? row_weight(p, row, totals.status) : 0.0f;
+  if (kHard == HardPart::labels && exists) target = weighted_target(p, row, weight);
+  LossLane<L, kHard, kSoft> x;
+  x.classes = block.classes;
+  x.looked_at = is_looked_at<L, kHard, kSoft>(target, weight);
+  read_row(p, block, index, x);
+  const RowMax max = find_max(x);
+  LossSums<kHard, kSoft> sums;
+  x.add_to_sums(p, max, target, sums);
+  const HardSums hard_sums = reduce_sums<L::kGroup>(p, sums, target);
+  HardRow hard;
+  if constexpr (kHard != HardPart::none) {
+    hard = hard_row(hard_sums, target.valid != 0, p.targets.smoothing, p.hard_weight * weight, scale);
+  }
+  SoftResult soft;
+  if constexpr (kSoft) {
+    const NearCentre centre = find_centre(p, sums, x.looked_at);
+    bool near = centre.near;
+    soft = find_near_row(p, centre, x, near);
+    if (!near) return false;
+    soft.factor *= p.soft_weight * weight * scale;
+  }
+  if (!exists) return true;
+  if (p.gradient.data != nullptr) {
+    float gradient[L::kElements];
+    x.find_gradient(p, target, hard, soft, gradient);
+    write_lane<L>(block.gradient(p, index), block.classes, gradient);
+  }
+  const float loss = hard.loss + (kSoft ? weighted_gap(p.soft_weight * weight, soft.loss) : 0.0f);
+  const bool valid = kSoft ? weight > 0.0f : target.valid != 0;
+  const float checked = kSoft || !valid ? 0.0f : hard_sums.exponentials;  // near rows have no NaN
+  note_row(p, row, max, target.status, loss, checked, valid, L::lane() == 0, totals);
+  return true;
+}
+
+// The row of a group that is not near, from its logits to its gradient; groups whose row is near take part in the
+// reductions. All threads of the warp call (groups of several warps: of the block).
+template <class L, HardPart kHard>
+__device__ void do_far_row(const LossParams& p, const BlockRows& block, int index, bool near, float scale,
+                           LossTotals& totals) {
+  LossPasses<L, 1, kHard, true, PlainLogits> row{p, {block.student(p, index)}, {block.teacher(p, index)},
+                                                 block.dense(p, index), {}, 0.0f, !near};
+  std::uint32_t status = 0;  // known from before
+  if (!near) row.weight = row_weight(p, block.first + index, status);
+  if (kHard == HardPart::labels && !near) row.target = weighted_target(p, block.first + index, row.weight);
+  const RowMax max = row.find_max();
+  HardRow hard;
+  if constexpr (kHard != HardPart::none) {
+    LossSums<kHard, true> sums;
+    const HardSums hard_sums = row.find_sums(max, sums);
+    hard = hard_row(hard_sums, row.target.valid != 0, p.targets.smoothing, p.hard_weight * row.weight, scale);
+  }
+  FarState far;
+  SoftResult soft = row.find_far_row(far);
+  soft.factor *= p.soft_weight * row.weight * scale;
+  if (near) return;
+  if (p.gradient.data != nullptr) {
+    row.write_gradient(block.gradient(p, index), max, hard, soft, [&](auto& x, const float* student) { find_far_elements(p, far, x, student); });
+  }
+  const float loss = hard.loss + weighted_gap(p.soft_weight * row.weight, soft.loss);
+  note_row(p, block.first + index, max, row.target.status, loss, soft.sums, true, L::lane() == 0, totals);
+}
+
+// what     losses, their sum and gradients of rows of up to L::kGroup * L::kElements classes
+// who      L::kGroup lanes per row; a block takes L::kRows rows at a time
+// traffic  reads each logit and dense target once and writes one gradient; rows that are not near are read six times
+//          more, mostly from the caches
+// limits   exponentials stay in registers: two to four arrays of 8 a lane
+template <class L, HardPart kHard, bool kSoft>
+__global__ void __launch_bounds__(kBlockThreads, 2) loss_rows_kernel(const LossParams p, const LossAccess access) {
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
+  const int index = static_cast<int>(threadIdx.x) / L::kGroup;
   LossTotals totals;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
-       first += std::int64_t{gridDim.x} * kRows) {
-    const std::int64_t row = first + threadIdx.x / kGroup;
-    RowTarget target;
-    if constexpr (kHard) target = find_target<kGroup>(p.targets, row, p.rows, p.classes, aligned.dense);
-    const bool active = row < p.rows && (kSoft || target.valid != 0);
-    LaneElements<kVectors> x;
-    const RowMax max = load_row<kGroup, kVectors, kSoft>(p, aligned, row, active, x);
-    HardRow hard;
-    SoftResult soft{};
-    if constexpr (kHard) hard = find_hard_row<kGroup>(p, aligned, row, target, finite_max(max.student), scale, x);
-    if constexpr (kSoft) soft = find_soft_row<kGroup>(p, max, scale, x);
-    if constexpr (kHard) group_barrier<kGroup>();  // labels' logits have been read: gradients may overwrite them
-    if (row >= p.rows) break;
-    if (p.gradient.data != nullptr) {
-      write_gradient<kGroup, kVectors, kHard, kSoft>(p, aligned, row, target, hard, soft, x);
+  if constexpr (kHard != HardPart::none) totals.status = class_weight_status(p);
+  for (std::int64_t first = std::int64_t{blockIdx.x} * L::kRows; first < p.rows;
+       first += std::int64_t{gridDim.x} * L::kRows) {
+    const BlockRows block(p, access, first, L::kRows);
+    block.template read_tiles<kSoft, kHard == HardPart::dense>(p);
+    const bool near = do_row<L, kHard, kSoft>(p, block, index, scale, totals);
+    if constexpr (kSoft) {
+      if (!all_near<L::kGroup>(near)) do_far_row<L, kHard>(p, block, index, near, scale, totals);
     }
-    note_row(p, row, max, target, hard.loss + soft.loss, kSoft ? soft.sums : hard.softmax, kSoft,
-             threadIdx.x % kGroup == 0, totals);
+    if (p.gradient.data != nullptr) block.write_tile(p.gradient);
   }
-  finish_loss(p, totals);
+  finish_loss<L::kGroup>(p, totals);
 }
 
 }  // namespace leaven::cuda

@@ -2,7 +2,7 @@
 
 namespace leaven::cuda {
 
-// T^2 KL alone. The kernels are in three files because they take long to compile.
-void launch_loss_soft(const LossParams& p, CUstream_st* stream) { launch_loss<false, true>(p, stream); }
+// T^2 KL alone. The kernels are in several files because they take long to compile.
+void launch_soft(const LossParams& p, CUstream_st* stream) { launch_loss<HardPart::none, true>(p, stream); }
 
 }  // namespace leaven::cuda

@@ -12,6 +12,7 @@
 namespace leaven::cuda {
 
 inline constexpr int kBlockThreads = 256;
+inline constexpr int kMaxWarps = 16;  // of a block
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 struct Four {
@@ -113,7 +114,7 @@ struct Merge {
 // Shared memory for groups of several warps.
 template <class T>
 __device__ T* warp_results() {
-  __shared__ T results[kBlockThreads / 32];
+  __shared__ T results[kMaxWarps];
   return results;
 }
 
@@ -124,14 +125,15 @@ __device__ T group_reduce(T value, Combine combine) {
 #pragma unroll
   for (int offset = kWidth / 2; offset > 0; offset /= 2) value = combine(value, xor_lane(value, offset));
   if constexpr (kGroup > 32) {
-    static_assert(kGroup == kBlockThreads);
+    static_assert(kGroup <= 32 * kMaxWarps);
     T* const results = warp_results<T>();
+    const int first = static_cast<int>(threadIdx.x) / kGroup * (kGroup / 32);
     __syncthreads();  // the results of the call before have been read
     if (threadIdx.x % 32 == 0) results[threadIdx.x / 32] = value;
     __syncthreads();
-    value = results[0];
+    value = results[first];
 #pragma unroll
-    for (int warp = 1; warp < kGroup / 32; ++warp) value = combine(value, results[warp]);
+    for (int warp = 1; warp < kGroup / 32; ++warp) value = combine(value, results[first + warp]);
   }
   return value;
 }
@@ -139,6 +141,46 @@ template <int kGroup>
 __device__ float group_sum(float value) {
   return group_reduce<kGroup>(value, Add{});
 }
+
+// The same for several values at once: their shuffles overlap, and one barrier serves all. Two calls with the same kSlot
+// must have another barrier between them.
+template <int kGroup, int kSlot, int kCount, class Combine>
+__device__ void group_reduce_all(float (&values)[kCount], Combine combine) {
+  constexpr int kWidth = kGroup < 32 ? kGroup : 32;
+#pragma unroll
+  for (int offset = kWidth / 2; offset > 0; offset /= 2) {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) values[i] = combine(values[i], xor_lane(values[i], offset));
+  }
+  if constexpr (kGroup > 32) {
+    __shared__ float results[kMaxWarps][kCount];
+    const int first = static_cast<int>(threadIdx.x) / kGroup * (kGroup / 32);
+    if (threadIdx.x % 32 == 0) {
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) results[threadIdx.x / 32][i] = values[i];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) {
+      values[i] = results[first][i];
+#pragma unroll
+      for (int warp = 1; warp < kGroup / 32; ++warp) values[i] = combine(values[i], results[first + warp][i]);
+    }
+  }
+}
+// Whether all lanes of a group (of one warp) say so. All lanes of the warp call.
+template <int kGroup>
+__device__ bool all_of_group(bool yes) {
+  static_assert(kGroup <= 32);
+  if constexpr (kGroup == 1) return yes;
+  constexpr unsigned kLanes = kGroup == 32 ? kAllLanes : (1u << kGroup % 32) - 1u;
+  const unsigned votes = __ballot_sync(kAllLanes, yes);
+  return ((votes >> (threadIdx.x % 32 / kGroup * kGroup)) & kLanes) == kLanes;
+}
+
+struct Largest {
+  __device__ float operator()(float x, float y) const { return fmaxf(x, y); }  // NaN counts for nothing
+};
 
 // launch(std::integral_constant<int, lanes>) with the lanes per row that fit the number of classes.
 template <class Launch>

@@ -1,0 +1,251 @@
+#pragma once
+
+#include "kernels/loss/device_targets.cuh"
+#include "kernels/loss/near_math.cuh"
+#include "kernels/loss/row_layout.cuh"
+
+namespace leaven::cuda {
+
+enum class HardPart { none, labels, dense };
+
+// The soft part of a row. The gradient of a class is factor * (w - q * mean_w), less q * residual in it.
+struct SoftResult {
+  float loss = 0;  // T^2 KL
+  float factor = 0;
+  float mean_w = 0;
+  float residual = 0;  // of rows of few classes
+  float sums = 0;      // NaN where a logit is NaN or +inf
+};
+
+// Sums over a row that need its maxima only.
+template <HardPart kHard, bool kSoft>
+struct LossSums {
+  static constexpr int kExponentials = kSoft ? 2 : 0;  // after q and q d
+  static constexpr int kGaps = kExponentials + 1;
+  static constexpr int kMass = kGaps + 1;    // of dense targets, times the classes' weights
+  static constexpr int kGiven = kMass + 1;   // of dense targets as they are; NaN where one is bad
+  static constexpr int kCount = kExponentials + (kHard == HardPart::none ? 0 : kHard == HardPart::labels ? 2 : 4);
+
+  float v[kCount] = {};
+  float unmasked[3] = {};  // count, weights, weighted gaps: where labels are smoothed
+  float largest = 0;       // d: 0 is always one of its values, or between them
+  float smallest = 0;
+};
+
+// Some columns of a row in the registers of one lane, from `base` on: logits first, then what is made of them.
+template <class L, HardPart kHard, bool kSoft>
+struct LossLane {
+  using Sums = LossSums<kHard, kSoft>;
+  static constexpr bool kHasHard = kHard != HardPart::none;
+  static constexpr bool kDense = kHard == HardPart::dense;
+  static constexpr int kElements = L::kElements;
+  static constexpr bool kResidual = L::kGroup <= 1;  // rows of up to kNearResidualClasses
+
+  float exponential[kElements];         // of the hard part; the student's logits at first; -0 where masked (smoothing)
+  float q[kSoft ? kElements : 1];       // the teacher's logits at first
+  float w[kSoft ? kElements : 1];       // differences of logits at first
+  float dense[kDense ? kElements : 1];  // targets; then times the classes' weights
+  int classes;
+  int base = 0;
+  bool looked_at;  // else all columns count as behind the end
+
+  // body(i, column)
+  template <class Body>
+  __device__ void for_each(Body&& body) const {
+#pragma unroll
+    for (int v = 0; v < L::kVectors; ++v) {
+      if (!L::used(v, classes)) break;
+#pragma unroll
+      for (int j = 0; j < L::kVector; ++j) body(v * L::kVector + j, base + L::column(v) + j);
+    }
+  }
+
+  __device__ void add_to_max(float (&max)[kSoft ? 2 : 1]) const {
+    for_each([&](int i, int) {
+      max[0] = fmaxf(max[0], exponential[i]);
+      if constexpr (kSoft) max[1] = fmaxf(max[1], q[i]);
+    });
+  }
+
+  // The teacher's probabilities (but for their sum) and differences of logits; q = d = 0 behind the end.
+  __device__ void find_near_elements(const LossParams& p, const RowMax& max, const float* student) {
+    const Difference reference = difference(max.student, max.teacher);
+    const int readable = looked_at ? classes - base : 0;
+#pragma unroll
+    for (int v = 0; v < L::kVectors; ++v) {
+      if (!L::used(v, classes)) break;
+      const int first = v * L::kVector;
+#pragma unroll
+      for (int i = first; i < first + L::kVector; ++i) {
+        const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature);
+        q[i] = e.q;
+        w[i] = e.d;
+      }
+      if (readable - L::column(v) < L::kVector) {
+#pragma unroll
+        for (int j = 0; j < L::kVector; ++j) {
+          if (j >= readable - L::column(v)) q[first + j] = w[first + j] = 0.0f;
+        }
+      }
+    }
+  }
+
+  // Bad dense targets become 0. Returns the sum of what was given, NaN where one was bad.
+  __device__ float weigh_dense(const LossParams& p) {
+    float given = 0;
+    for_each([&](int i, int column) {
+      const bool good = is_good_weight(dense[i]);
+      given += good ? dense[i] : kInfinity - kInfinity;
+      dense[i] = good ? dense[i] : 0.0f;
+      if (p.targets.class_weights != nullptr && column < classes) dense[i] *= class_weight(p.targets, column);
+    });
+    return given;
+  }
+
+  // Logits become exponentials; max is finite.
+  __device__ void find_exponentials(const LossParams& p, float max) {
+    if (kHard == HardPart::labels && p.targets.smoothing > 0.0f) {
+      for_each([&](int i, int) {
+        exponential[i] = exponential[i] != -kInfinity ? exp_fast(exponential[i] - max) : -0.0f;
+      });
+    } else {
+      for_each([&](int i, int) { exponential[i] = exp_fast(exponential[i] - max); });
+    }
+  }
+  static __device__ bool is_unmasked(float exponential) { return __float_as_uint(exponential) != 0x80000000u; }
+
+  // body(i, weight) at the labels that count.
+  template <class Body>
+  __device__ void at_labels(const LossParams& p, const RowTarget& target, Body&& body) const {
+    at_label<L>(target.weight_a > 0.0f ? target.a : -1, base, [&](int i) { body(i, target.weight_a); });
+    if (p.targets.b == nullptr) return;
+    at_label<L>(target.weight_b > 0.0f ? target.b : -1, base, [&](int i) { body(i, target.weight_b); });
+  }
+
+  // Logits become q, d and exponentials.
+  __device__ void add_to_sums(const LossParams& p, const RowMax& max, const RowTarget& target, Sums& sums) {
+    const float student_max = finite_max(max.student);
+    if constexpr (kSoft) {
+      find_near_elements(p, max, exponential);
+      for_each([&](int i, int) {
+        sums.v[0] += q[i];
+        sums.v[1] = mul_add(q[i], w[i], sums.v[1]);
+        sums.largest = fmaxf(sums.largest, w[i]);
+        sums.smallest = fminf(sums.smallest, w[i]);
+      });
+    }
+    if constexpr (kHard == HardPart::labels) {
+      at_labels(p, target,
+                [&](int i, float weight) { sums.v[Sums::kGaps] += weight * (student_max - exponential[i]); });
+      if (p.targets.smoothing > 0.0f) add_to_unmasked(p, student_max, sums);
+    }
+    if constexpr (kDense) {
+      sums.v[Sums::kGiven] += weigh_dense(p);
+      for_each([&](int i, int) {
+        sums.v[Sums::kMass] += dense[i];
+        sums.v[Sums::kGaps] += weighted_gap(dense[i], student_max - exponential[i]);
+      });
+    }
+    if constexpr (kHasHard) {
+      find_exponentials(p, student_max);
+      for_each([&](int i, int) { sums.v[Sums::kExponentials] += exponential[i]; });
+    }
+  }
+  __device__ void add_to_unmasked(const LossParams& p, float max, Sums& sums) {
+    for_each([&](int i, int column) {
+      if (exponential[i] == -kInfinity) return;
+      const float weight = class_weight(p.targets, column);
+      sums.unmasked[0] += 1.0f;
+      sums.unmasked[1] += weight;
+      sums.unmasked[2] += weight * (max - exponential[i]);
+    });
+  }
+
+  // Differences of logits become w.
+  __device__ void add_to_terms(const LossParams& p, float centre, float& sum_w, float& sum_g) {
+    for_each([&](int i, int) {
+      const NearTermFast term = near_term_fast(w[i] - centre, p.temperature);
+      w[i] = q[i] * term.w;
+      sum_w += w[i];
+      sum_g = mul_add(q[i], term.g, sum_g);
+    });
+  }
+
+  __device__ void find_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard,
+                                const SoftResult& soft, float (&gradient)[kElements]) const {
+    for_each([&](int i, int) {
+      float value = 0.0f;
+      if constexpr (kSoft) value = near_gradient(w[i], q[i], soft.mean_w);
+      if constexpr (kSoft && kResidual) value = near_gradient(value, q[i], soft.residual);
+      if constexpr (kSoft) value *= soft.factor;
+      if constexpr (kHasHard) value = mul_add(hard.softmax, exponential[i], value);
+      if constexpr (kDense) value = mul_add(-hard.target, dense[i], value);
+      if constexpr (kDense && !kSoft) value = target.valid != 0 ? value : 0.0f;
+      gradient[i] = value;
+    });
+    if constexpr (kHard == HardPart::labels) {
+      at_labels(p, target, [&](int i, float weight) { gradient[i] -= hard.target * weight; });
+      if (p.targets.smoothing > 0.0f) {
+        for_each([&](int i, int column) {
+          if (is_unmasked(exponential[i])) gradient[i] -= hard.spread * class_weight(p.targets, column);
+        });
+      }
+    }
+  }
+};
+
+// The lanes' maxima become those of the row.
+template <int kGroup, int kCount>
+__device__ RowMax reduce_max(float (&max)[kCount]) {
+  group_reduce_all<kGroup, 0>(max, Largest{});
+  return {max[0], max[kCount - 1], 0.0f};
+}
+
+// The lanes' sums become those of the row. Returns what hard_row takes; dense targets decide whether the row is valid.
+template <int kGroup, HardPart kHard, bool kSoft>
+__device__ HardSums reduce_sums(const LossParams& p, LossSums<kHard, kSoft>& sums, RowTarget& target) {
+  using Sums = LossSums<kHard, kSoft>;
+  group_reduce_all<kGroup, 1>(sums.v, Add{});
+  HardSums hard;
+  if constexpr (kHard == HardPart::none) return hard;
+  hard.exponentials = sums.v[Sums::kExponentials];
+  hard.target_gaps = sums.v[Sums::kGaps];
+  if constexpr (kHard == HardPart::dense) {
+    hard.mass = sums.v[Sums::kMass];
+    target.valid = sums.v[Sums::kGiven] > 0.0f ? 1 : 0;
+    target.status |= sums.v[Sums::kGiven] == sums.v[Sums::kGiven] ? 0u : kWeightOutOfRange;
+    return hard;
+  }
+  hard.mass = target.weight_a + target.weight_b;
+  hard.label_mass = target.mass;
+  if (p.targets.smoothing > 0.0f) {
+    group_reduce_all<kGroup, 3>(sums.unmasked, Add{});
+    hard.unmasked = sums.unmasked[0];
+    hard.unmasked_mass = sums.unmasked[1];
+    hard.unmasked_gaps = sums.unmasked[2];
+  }
+  return hard;
+}
+
+// A row that is not looked at is a near one with loss and gradient 0.
+template <HardPart kHard, bool kSoft>
+__device__ NearCentre find_centre(const LossParams& p, const LossSums<kHard, kSoft>& sums, bool looked_at) {
+  if (!looked_at) return {0.0f, 0.0f, 0.0f, true};
+  return near_centre(sums.v[0], sums.v[1], sums.largest, sums.smallest, p.temperature);
+}
+
+// The lanes' sums become those of the row; `near` too, of each lane before.
+template <int kGroup>
+__device__ NearRow reduce_terms(const LossParams& p, float sum_w, float sum_g, const NearCentre& centre, bool& near) {
+  float sums[kGroup > 32 ? 3 : 2] = {sum_w, sum_g};
+  if constexpr (kGroup > 32) sums[2] = near ? 0.0f : 1.0f;
+  group_reduce_all<kGroup, 2>(sums, Add{});
+  if constexpr (kGroup > 32) {
+    near = sums[2] == 0.0f;
+  } else {
+    near = all_of_group<kGroup>(near);
+  }
+  return near_row(sums[0], p.temperature.value * sums[1], centre, p.temperature);
+}
+
+}  // namespace leaven::cuda

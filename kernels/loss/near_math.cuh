@@ -1,0 +1,39 @@
+#pragma once
+
+#include "kernels/loss/near_row.hpp"
+
+// Near rows on the device: as near_row.hpp, but with the hardware's 2^x (2 ulp) wherever that is exact enough.
+namespace leaven::cuda {
+
+// 2^x; 0 for -inf and below 2^-126, NaN for NaN.
+__device__ inline float exp2_fast(float x) {
+  float result;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(x));
+  return result;
+}
+// exp(x) for x <= 0, of the hard part.
+__device__ inline float exp_fast(float x) { return exp2_fast(x * Temperature{}.log2e); }
+
+__device__ inline NearElement near_element_fast(float s, float t, float teacher_max, const Difference& reference,
+                                                const Temperature& k) {
+  const float hi = s - t;
+  const float minus_t = hi - s;
+  const float lo = (s - (hi - minus_t)) - (t + minus_t);  // hi + lo is s - t exactly
+  return {exp2_fast((t - teacher_max) * k.log2e), (hi - reference.hi) + (lo - reference.lo)};
+}
+
+// T expm1(u / T) and T (expm1(u / T) - u / T): a series where |u| < T, otherwise 2^x, whose error is small beside both.
+struct NearTermFast {
+  float w;
+  float g;
+};
+__device__ inline NearTermFast near_term_fast(float u, const Temperature& k) {
+  const float x = u * k.inverse;
+  const float square = u * x;
+  const float series = square * exp_remainder(x);
+  const float elsewhere = mul_add(k.value, exp2_fast(u * k.log2e) - 1.0f, -u);
+  const float g = square < k.value ? series : elsewhere;
+  return {u + g, g};
+}
+
+}  // namespace leaven::cuda
