@@ -122,9 +122,7 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
     if (p.gradient.data != nullptr) {
       write_strong_gradient<kGroup, kTarget>(p, target, hard, max, row, classes, aligned);
     }
-    RowTarget counted;
-    counted.valid = weight > 0.0f ? 1 : 0;
-    note_row(p, row, row_max, counted, hard.loss, sums.exponentials, false, threadIdx.x % kGroup == 0, totals);
+    note_row(p, row, row_max, 0u, hard.loss, sums.exponentials, weight > 0.0f, threadIdx.x % kGroup == 0, totals);
   }
   finish_loss(p, totals);
 }
