@@ -45,21 +45,21 @@ void compress_row(const InputRows& logits, std::int64_t row, std::int64_t classe
   }
   const float max = listed[0].logit;
   if (nan || max == -kInfinity || max == kInfinity) return clear_row(row, out);
-  float sum = 0;
-  float rest = 0;
+  double sum = 0;
+  double rest = 0;
   for (std::int64_t c = 0; c < classes; ++c) {
     const Listed x{load_logit(logits, row, c), static_cast<std::int32_t>(c)};
-    const float exponential = exp_over(difference(x.logit, max), temperature);
+    const double exponential = exp_over(difference(x.logit, max), temperature);
     sum += exponential;
-    rest += comes_before(listed[out.k - 1], x) ? exponential : 0.0f;
+    rest += comes_before(listed[out.k - 1], x) ? exponential : 0.0;
   }
-  const float log_sum = log_of(sum);
+  const float log_sum = log_of(static_cast<float>(sum));
   for (std::int64_t i = 0; i < out.k; ++i) {
     const float gap = difference(listed[i].logit, max).hi;
     out.classes[row * out.k + i] = listed[i].column;
     out.log_probabilities[row * out.k + i] = f16_bits(gap * temperature.inverse - log_sum);
   }
-  out.rest[row] = rest / sum;
+  out.rest[row] = static_cast<float>(rest / sum);
 }
 
 }  // namespace

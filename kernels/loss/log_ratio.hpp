@@ -128,12 +128,15 @@ LEAVEN_HD ClassPair class_pair(float s, float t, const StudentRow& student, cons
   return {difference(s, student.max), difference(t, teacher.max)};
 }
 LEAVEN_HD float raw_log_ratio_t(const ClassPair& x, const StudentRow& student, const TeacherRow& teacher) {
-  const float delta =
-      ((x.student.hi - x.teacher.hi) - teacher.reference.hi) + ((x.student.lo - x.teacher.lo) - teacher.reference.lo);
-  const float gain_difference = student.scale.gain - teacher.scale.gain;
-  const float scaled = mul_add(delta, student.scale.gain, x.teacher.hi * gain_difference);
-  const bool plain = (gain_difference == 0.0f) | (x.teacher.hi == -kInfinity);
-  const float result = plain ? delta * (student.scale.gain > 0.0f ? student.scale.gain : 1.0f) : scaled;
+  const float gain = student.scale.gain;
+  const float gain_difference = gain - teacher.scale.gain;
+  const float delta = ((x.student.hi - x.teacher.hi) - teacher.reference.hi) +
+                      ((x.student.lo - x.teacher.lo) - teacher.reference.lo);
+  const float alike = mul_add(delta, gain, x.teacher.hi * gain_difference);
+  const float apart = (x.student.hi - teacher.reference.hi) * gain - x.teacher.hi * teacher.scale.gain;
+  const float scaled = fabsf(gain_difference) < 0.25f * gain ? alike : apart;
+  const bool plain = (gain_difference == 0.0f) | (x.teacher.hi == -kInfinity) | (x.student.hi == -kInfinity);
+  const float result = plain ? delta * (gain > 0.0f ? gain : 1.0f) : scaled;
   return result == result ? result : 0.0f;
 }
 
