@@ -38,11 +38,11 @@ struct Centre {
   float share = 0;
   float rest = 0;
 };
-// From y of the student's largest class. Beyond 40 the share would vanish; the reference may be any constant.
+// From y of the student's largest class. Beyond 80 the share would vanish; the reference may be any constant.
 LEAVEN_HD Centre find_centre(float y_t, const DivergenceParams& d, const Temperature& temperature) {
   if (d.kind == DivergenceKind::reverse) return {y_t, 0.0f, 0.0f};
   if (d.kind != DivergenceKind::jensen_shannon) return {};
-  const float limit_t = 40.0f * temperature.value;
+  const float limit_t = 80.0f * temperature.value;
   const float capped_t = y_t < limit_t ? y_t : limit_t;
   const float e = exponential_of(-fabsf(capped_t) * temperature.inverse).value;
   const float share = capped_t < 0.0f ? d.beta : d.beta * e;
@@ -170,7 +170,7 @@ LEAVEN_HD void add_standardisation(SoftFactors& f, const DivergenceSums& sums, f
   const float compared = f.scale == 0.0f ? 0.0f : f.scale * (sums.raw_z - f.moment * sums.share_z);
   const float sum = compared - f.p_factor * sums.p_z + f.target * target_z;
   f.mean_gz = unmasked > 0.0f ? sum / unmasked : 0.0f;
-  f.gain = gain;
+  f.gain = sum == sum ? gain : sum;
 }
 LEAVEN_HD float class_gradient(const SoftFactors& f, float p, const ClassTerm& x, bool is_target) {
   const float other = f.scale == 0.0f ? 0.0f : f.scale * mul_add(-x.share, f.moment, x.raw);

@@ -130,8 +130,8 @@ LEAVEN_HD ClassPair class_pair(float s, float t, const StudentRow& student, cons
 LEAVEN_HD float raw_log_ratio_t(const ClassPair& x, const StudentRow& student, const TeacherRow& teacher) {
   const float gain = student.scale.gain;
   const float gain_difference = gain - teacher.scale.gain;
-  const float delta = ((x.student.hi - x.teacher.hi) - teacher.reference.hi) +
-                      ((x.student.lo - x.teacher.lo) - teacher.reference.lo);
+  const float delta =
+      ((x.student.hi - x.teacher.hi) - teacher.reference.hi) + ((x.student.lo - x.teacher.lo) - teacher.reference.lo);
   const float alike = mul_add(delta, gain, x.teacher.hi * gain_difference);
   const float apart = (x.student.hi - teacher.reference.hi) * gain - x.teacher.hi * teacher.scale.gain;
   const float scaled = fabsf(gain_difference) < 0.25f * gain ? alike : apart;

@@ -113,7 +113,8 @@ inline reference::RowLoss hard_reference(const Case& c, std::int64_t r) {
   return reference::cross_entropy(c.student.row(r), q);
 }
 
-// The tolerances of docs/losses.md, section "Divergences". Beyond them: of the loss in units of T^2, of the gradient in units of T.
+// The tolerances of docs/losses.md, section "Divergences". Beyond them: of the loss in units of T^2, of the gradient in
+// units of T.
 struct Extra {
   Real loss = 0;
   Real gradient = 0;

@@ -78,9 +78,7 @@ TEST_P(DivergenceTest, BitsDependNeitherOnLayoutNorOnTheBatch) {
   row.options.reduction = Reduction::sum;
   const LossResult sums = run_case(row, stream());
   for (const std::int64_t r : {0, 7, 18}) {
-    const auto part = [&](const HostMatrix& m) {
-      return HostMatrix{1, m.columns, {m.row(r).begin(), m.row(r).end()}};
-    };
+    const auto part = [&](const HostMatrix& m) { return HostMatrix{1, m.columns, {m.row(r).begin(), m.row(r).end()}}; };
     row.student = part(whole.student);
     row.teachers = {part(whole.teachers[0])};
     const LossResult single = run_case(row, stream());
@@ -161,8 +159,8 @@ TEST_P(DivergenceTest, ReductionsAndCountsFollowTheWeights) {
   EXPECT_EQ(rows.row_losses[2], 0.0f);
   EXPECT_EQ(rows.row_losses[3], 0.0f);
   for (const float g : rows.gradient.row(2)) EXPECT_EQ(g, 0.0f);
-  for (const auto& [reduction, divisor] : {std::pair{Reduction::sum, 1.0}, std::pair{Reduction::mean_valid, 3.0},
-                                           std::pair{Reduction::mean_all, 5.0}}) {
+  for (const auto& [reduction, divisor] :
+       {std::pair{Reduction::sum, 1.0}, std::pair{Reduction::mean_valid, 3.0}, std::pair{Reduction::mean_all, 5.0}}) {
     c.options.reduction = reduction;
     const LossResult got = run_case(c, stream());
     EXPECT_NEAR(got.loss, sum / divisor, 1e-6 * sum);

@@ -67,7 +67,7 @@ TEST_P(StandardiseTest, RowsWithoutSpreadAreZeros) {
 
 TEST_P(StandardiseTest, DeviationsNeitherOverflowNorVanish) {
   Case c = standardised_case(matrix({{1e30f, -1e30f, 0, 3e29f}, {1e-30f, 2e-30f, 0, 5e-30f}}),
-                                   matrix({{1, 2, 3, 4}, {4, 3, 2, 1}}), ReverseKl{}, 1.0f);
+                             matrix({{1, 2, 3, 4}, {4, 3, 2, 1}}), ReverseKl{}, 1.0f);
   c.options.reduction = Reduction::none;
   const LossResult got = run_case(c, stream());
   for (std::int64_t r = 0; r < 2; ++r) {

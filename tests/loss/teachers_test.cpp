@@ -106,7 +106,8 @@ TEST_P(TeachersTest, AnyTypeAndLayout) {
   for (const FloatType type : {FloatType::f16, FloatType::bf16}) {
     expect_case(several(3, 21, {1, 2}, 2.0f, JensenShannon{}), stream(), type_name(type), {type, type, {3, 1}},
                 {.gradient = 0.2L});
-    expect_case(several(3, 20, {1, 2}, 2.0f), stream(), type_name(type), {type, FloatType::f32, {}}, {.gradient = 0.2L});
+    expect_case(several(3, 20, {1, 2}, 2.0f), stream(), type_name(type), {type, FloatType::f32, {}},
+                {.gradient = 0.2L});
   }
 }
 

@@ -39,8 +39,8 @@ LossResult run_cache(const HostMatrix& student, const HostCache& cache, const st
   return run_guarded(student.rows, student.columns, options.reduction, stream, storage.layout,
                      [&](const LossOutput& out, auto workspace) {
                        DistillationInput in{.student = s.cview(),
-                                            .teacher = TopKTeacher{cache.k, classes.cspan(), logs.cspan(),
-                                                                   rest.cspan(), options.temperature}};
+                                            .teacher = TopKTeacher{cache.k, classes.cspan(), logs.cspan(), rest.cspan(),
+                                                                   options.temperature}};
                        if (on_backend) in.targets = on_backend->get();
                        distillation_loss(in, options, out, workspace, stream);
                      });
@@ -70,11 +70,11 @@ reference::RowLoss expected_row(std::span<const float> student, const HostCache&
   // Logits of the events are T log p: their softmax is p again.
   reference::Row logits = event_log_p;
   for (Real& x : logits) x *= options.temperature;
-  const reference::RowLoss events =
-      reference::compare(logits, log_q, options.temperature, comparison(options, 0));
+  const reference::RowLoss events = reference::compare(logits, log_q, options.temperature, comparison(options, 0));
   reference::RowLoss result{events.loss, {}};
   for (std::size_t c = 0; c < student.size(); ++c) {
-    const Real share = log_p[c] == -reference::kInf ? (event[c] == k ? 0 : 1) : std::exp(log_p[c] - event_log_p[event[c]]);
+    const Real share =
+        log_p[c] == -reference::kInf ? (event[c] == k ? 0 : 1) : std::exp(log_p[c] - event_log_p[event[c]]);
     result.gradient.push_back(events.gradient[event[c]] * share);
   }
   return result;
@@ -159,7 +159,9 @@ TEST_P(TopKTeacherTest, CompressionReadsAnyTypeAndLayout) {
 }
 
 TEST_P(TopKTeacherTest, CompressionAnswersDelicateRows) {
-  const HostMatrix teacher = matrix({{1, kNan, 2, 3}, {1, kInfinity, 2, 3}, {-kInfinity, -kInfinity, -kInfinity, -kInfinity},
+  const HostMatrix teacher = matrix({{1, kNan, 2, 3},
+                                     {1, kInfinity, 2, 3},
+                                     {-kInfinity, -kInfinity, -kInfinity, -kInfinity},
                                      {-kInfinity, 1, -kInfinity, -kInfinity}});
   const HostCache cache = compress(teacher, 3, 1.0f, stream());
   for (std::size_t r = 0; r < 3; ++r) {
@@ -174,8 +176,8 @@ TEST_P(TopKTeacherTest, CompressionAnswersDelicateRows) {
   EXPECT_EQ(to_float(cache.log_probabilities[9]), 0.0f);
   EXPECT_EQ(to_float(cache.log_probabilities[10]), -kInfinity);
   const HostMatrix student = normal_matrix(4, 4, 1.0f, 265);
-  const LossResult got = run_cache(student, cache, {}, {.temperature = 1.0f, .hard_weight = 0, .soft_weight = 1},
-                                   stream());
+  const LossResult got =
+      run_cache(student, cache, {}, {.temperature = 1.0f, .hard_weight = 0, .soft_weight = 1}, stream());
   EXPECT_EQ(got.status, 0u);
   EXPECT_EQ(got.valid_rows, 4);
   for (std::size_t r = 0; r < 3; ++r) EXPECT_EQ(got.row_losses[r], 0.0f);
@@ -185,7 +187,8 @@ TEST_P(TopKTeacherTest, CompressionAnswersDelicateRows) {
 
 TEST_P(TopKTeacherTest, ComparesOnItsEvents) {
   for_each_isa(stream(), [&](const std::string& isa) {
-    for (const Divergence& divergence : {Divergence{ForwardKl{}}, Divergence{ReverseKl{}}, Divergence{JensenShannon{0.3f}}}) {
+    for (const Divergence& divergence :
+         {Divergence{ForwardKl{}}, Divergence{ReverseKl{}}, Divergence{JensenShannon{0.3f}}}) {
       for (const std::int64_t classes : {1, 2, 10, 70, 1024, 1025, 2100, 8200}) {
         for (const std::int64_t k : {1, 2, 9, 64}) {
           if (k > classes || (classes > 1000 && k < 9)) continue;
@@ -194,8 +197,8 @@ TEST_P(TopKTeacherTest, ComparesOnItsEvents) {
           const HostCache cache = compress(teacher, k, 2.0f, stream());
           const std::string what = isa + ", divergence " + std::to_string(divergence.index()) + ", " +
                                    std::to_string(classes) + " classes, k " + std::to_string(k);
-          const DistillationOptions options{.temperature = 2.0f, .hard_weight = 0.0f, .soft_weight = 1.0f,
-                                            .divergence = divergence};
+          const DistillationOptions options{
+              .temperature = 2.0f, .hard_weight = 0.0f, .soft_weight = 1.0f, .divergence = divergence};
           expect_cache(student, cache, {}, options, stream(), what);
         }
       }
@@ -237,13 +240,15 @@ TEST_P(TopKTeacherTest, BadEntriesMakeIgnoredRows) {
 
 TEST_P(TopKTeacherTest, AnswersDelicateStudents) {
   const float inf = kInfinity;
-  const HostCache cache{2, {0, 1, 0, 1, 0, 1, 0, 1, 0, 1}, std::vector<Float16>(10, to_float16(std::log(0.25f))),
+  const HostCache cache{2,
+                        {0, 1, 0, 1, 0, 1, 0, 1, 0, 1},
+                        std::vector<Float16>(10, to_float16(std::log(0.25f))),
                         std::vector<float>(5, 0.5f)};
-  const HostMatrix student = matrix({{-inf, 1, 2, 3}, {1, 2, -inf, -inf}, {-inf, -inf, -inf, -inf}, {1, kNan, 2, 3},
-                                     {1, 2, 3, inf}});
-  const LossResult got = run_cache(student, cache, {},
-                                   {.temperature = 1.0f, .hard_weight = 0, .soft_weight = 1, .reduction = Reduction::sum},
-                                   stream());
+  const HostMatrix student =
+      matrix({{-inf, 1, 2, 3}, {1, 2, -inf, -inf}, {-inf, -inf, -inf, -inf}, {1, kNan, 2, 3}, {1, 2, 3, inf}});
+  const LossResult got =
+      run_cache(student, cache, {},
+                {.temperature = 1.0f, .hard_weight = 0, .soft_weight = 1, .reduction = Reduction::sum}, stream());
   EXPECT_EQ(got.row_losses[0], inf);
   EXPECT_EQ(got.row_losses[1], inf);
   for (std::size_t i = 0; i < 8; ++i) EXPECT_TRUE(std::isfinite(got.gradient.values[i]));
