@@ -2,7 +2,7 @@
 #if LEAVEN_WITH_CUDA
 #include <cuda_runtime.h>
 #endif
-#include "tests/support/allocation_count.hpp"
+#include "tests/support/allocation_counter.hpp"
 
 // The general losses do no hidden work either (as in hidden_work_test.cpp).
 namespace leaven::test {
