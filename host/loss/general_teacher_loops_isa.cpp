@@ -220,10 +220,19 @@ void add_teacher_to_chunk(const StudentRow& student, const TeacherRow& teacher, 
   }
 }
 
-// p, q and y of a chunk.
-void find_classes(const GeneralParams& g, const Place& at, const Chunk& chunk, const Sides& sides, GeneralScratch& x) {
-  load(x.whole, g.loss.student, at.unit, chunk, -kInfinity);
-  load_student(g.loss, at, chunk, x);
+// q and y of a chunk from the teacher in x.teacher alone, which needs no mean.
+void find_single_teacher(const StudentRow& student, const TeacherRow& teacher, std::int64_t size, GeneralScratch& x) {
+  const StudentRow of_student = student;
+  const TeacherRow of_teacher = teacher;
+  for (std::int64_t i = 0; i < size; ++i) {
+    const ClassPair pair = class_pair(x.student[i], x.teacher[i], of_student, of_teacher);
+    x.q[i] = exp_over(pair.teacher, of_teacher.scale.temperature) * of_teacher.inverse_sum;
+    x.y[i] = raw_log_ratio_t(pair, of_student, of_teacher) - of_teacher.offset_t;
+  }
+}
+
+void find_mean_of_teachers(const GeneralParams& g, const Place& at, const Chunk& chunk, const Sides& sides,
+                           GeneralScratch& x) {
   const std::int64_t size = chunk.groups * kLanes;
   for (std::int64_t i = 0; i < size; ++i) {
     x.q[i] = x.excess[i] = x.sum[i] = 0.0f;
@@ -236,11 +245,26 @@ void find_classes(const GeneralParams& g, const Place& at, const Chunk& chunk, c
     add_teacher_to_chunk(sides.student, sides.teachers[m], weight, g.loss.temperature, size, x);
     weight += sides.teachers[m].weight;
   }
-  const StudentRow student = sides.student;
   const Temperature temperature = g.loss.temperature;
   for (std::int64_t i = 0; i < size; ++i) {
-    x.p[i] = exp_over(difference(x.student[i], student.max), student.scale.temperature) * student.inverse_sum;
     x.y[i] = blended_log_ratio_t({x.q[i], x.top[i], x.excess[i], x.sum[i], 1.0f}, temperature);
+  }
+}
+
+// p, q and y of a chunk.
+void find_classes(const GeneralParams& g, const Place& at, const Chunk& chunk, const Sides& sides, GeneralScratch& x) {
+  load(x.whole, g.loss.student, at.unit, chunk, -kInfinity);
+  load_student(g.loss, at, chunk, x);
+  const std::int64_t size = chunk.groups * kLanes;
+  if (g.teacher_count == 1 && sides.teachers[0].weight != 0.0f) {
+    load_teacher(g.teachers[0].logits, at, chunk, x);
+    find_single_teacher(sides.student, sides.teachers[0], size, x);
+  } else {
+    find_mean_of_teachers(g, at, chunk, sides, x);
+  }
+  const StudentRow student = sides.student;
+  for (std::int64_t i = 0; i < size; ++i) {
+    x.p[i] = exp_over(difference(x.student[i], student.max), student.scale.temperature) * student.inverse_sum;
   }
 }
 
