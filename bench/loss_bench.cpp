@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,6 +95,58 @@ void distillation_soft_only(benchmark::State& state, Backend backend) {
   Case c(state, backend);
   const DistillationInput in{.student = c.view(c.student), .teacher = c.view(c.teacher)};
   c.time(state, 3, [&] {
+    distillation_loss(in, {.temperature = 4.0f, .hard_weight = 0.0f, .soft_weight = 1.0f}, c.out(), c.workspace.span(),
+                      c.stream);
+  });
+}
+
+// Divergences that the general kernels compute.
+void distillation_general(benchmark::State& state, Backend backend, const Divergence& divergence,
+                          Standardise standardise) {
+  Case c(state, backend);
+  const DistillationInput in{
+      .student = c.view(c.student), .teacher = c.view(c.teacher), .targets = HardTargets{c.labels.cspan()}};
+  const DistillationOptions options{.temperature = 4.0f,
+                                    .hard_weight = 0.0f,
+                                    .soft_weight = 1.0f,
+                                    .divergence = divergence,
+                                    .standardise = standardise};
+  c.time(state, 3, [&] { distillation_loss(in, options, c.out(), c.workspace.span(), c.stream); });
+}
+void reverse_kl(benchmark::State& state, Backend backend) {
+  distillation_general(state, backend, ReverseKl{}, Standardise::no);
+}
+void jensen_shannon(benchmark::State& state, Backend backend) {
+  distillation_general(state, backend, JensenShannon{}, Standardise::no);
+}
+void decoupled_kl(benchmark::State& state, Backend backend) {
+  distillation_general(state, backend, DecoupledKl{}, Standardise::no);
+}
+void standardised_kl(benchmark::State& state, Backend backend) {
+  distillation_general(state, backend, ForwardKl{}, Standardise::yes);
+}
+
+void two_teachers(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Buffer<float> other(logits(c.rows * c.classes, 3), c.stream);
+  const std::vector<WeightedTeacher> teachers{{c.view(c.teacher), 1.0f}, {c.view(other), 1.0f}};
+  const DistillationInput in{.student = c.view(c.student), .teacher = std::span<const WeightedTeacher>(teachers)};
+  c.time(state, 4, [&] {
+    distillation_loss(in, {.temperature = 4.0f, .hard_weight = 0.0f, .soft_weight = 1.0f}, c.out(), c.workspace.span(),
+                      c.stream);
+  });
+}
+
+void top_k_teacher(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const std::int64_t k = std::min<std::int64_t>(8, c.classes);
+  Buffer<std::int32_t> classes(c.rows * k, c.stream);
+  Buffer<Float16> log_probabilities(c.rows * k, c.stream);
+  Buffer<float> rest(c.rows, c.stream);
+  compress_teacher(c.view(c.teacher), 4.0f, {k, classes.span(), log_probabilities.span(), rest.span()}, c.stream);
+  const DistillationInput in{.student = c.view(c.student),
+                             .teacher = TopKTeacher{k, classes.cspan(), log_probabilities.cspan(), rest.cspan(), 4.0f}};
+  c.time(state, 2, [&] {
     distillation_loss(in, {.temperature = 4.0f, .hard_weight = 0.0f, .soft_weight = 1.0f}, c.out(), c.workspace.span(),
                       c.stream);
   });
@@ -249,7 +302,13 @@ const bool kRegistered = [] {
       {"consistency_hard", consistency_hard},
       {"consistency_soft", consistency_soft},
       {"update_pseudo_state", update_pseudo},
-      {"select_class_balanced", class_balanced}};
+      {"select_class_balanced", class_balanced},
+      {"distillation_reverse", reverse_kl},
+      {"distillation_jensen_shannon", jensen_shannon},
+      {"distillation_decoupled", decoupled_kl},
+      {"distillation_standardised", standardised_kl},
+      {"distillation_two_teachers", two_teachers},
+      {"distillation_top_k", top_k_teacher}};
   const std::pair<std::int64_t, std::int64_t> shapes[] = {{2097152, 2}, {65536, 10},  {419430, 10},
                                                           {41943, 100}, {4194, 1000}, {128, 32768}};
   for (const Backend backend : backends()) {

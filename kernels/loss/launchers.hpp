@@ -5,6 +5,7 @@
 #include <span>
 
 #include <leaven/loss/metrics.hpp>
+#include "kernels/loss/general_params.hpp"
 #include "kernels/loss/loss_params.hpp"
 
 struct CUstream_st;
@@ -13,6 +14,10 @@ struct CUstream_st;
 namespace leaven::cuda {
 
 void loss(const LossParams& params, CUstream_st* stream);
+void general_loss(const GeneralParams& params, CUstream_st* stream);
+void top_k_loss(const GeneralParams& params, CUstream_st* stream);
+void compress_teacher(const InputRows& logits, std::int64_t rows, std::int64_t classes, const Temperature& temperature,
+                      const TopKRows& out, CUstream_st* stream);
 
 void softmax(const InputRows& logits, std::int64_t rows, std::int64_t classes, const Temperature& temperature,
              const OutputRows& out, CUstream_st* stream);

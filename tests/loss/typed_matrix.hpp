@@ -39,14 +39,19 @@ inline float decode(const std::uint8_t* from, FloatType type) {
   return type == FloatType::f16 ? to_float(Float16{bits}) : to_float(BFloat16{bits});
 }
 
-// The values that a matrix of the type can hold nearest to these.
+// The values that the type can hold nearest to these.
+inline float rounded(float value, FloatType type) {
+  std::uint8_t bytes[4];
+  encode(value, type, bytes);
+  return decode(bytes, type);
+}
 inline HostMatrix rounded(HostMatrix m, FloatType type) {
-  for (float& value : m.values) {
-    std::uint8_t bytes[4];
-    encode(value, type, bytes);
-    value = decode(bytes, type);
-  }
+  for (float& value : m.values) value = rounded(value, type);
   return m;
+}
+// The error of one rounding to the type; none for f32, which tolerances contain.
+inline double rounding_of(double value, FloatType type) {
+  return type == FloatType::f32 ? 0.0 : std::fabs(value) * relative_rounding(type) + smallest_step(type) / 2;
 }
 
 // A BackendMatrix of any type of logits.

@@ -1,13 +1,12 @@
 #pragma once
 
-#include <atomic>
 #include <cstdlib>
 #include <new>
 
+#include "tests/support/allocation_counter.hpp"
+
 // Counts every allocation of the test program whose one source file includes this.
 namespace leaven::test {
-inline std::atomic<long> allocations{0};
-
 inline void* counted_allocation(std::size_t bytes, std::size_t alignment) {
   ++allocations;
   return std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);

@@ -12,6 +12,7 @@
 namespace leaven {
 
 /// Several teachers: q = sum of weight * softmax(logits / T), the weights divided by their sum. At most kMaxTeachers.
+/// A teacher of weight 0 is not read; one that is fully masked in a row is left out there.
 struct WeightedTeacher {
   LogitsView logits;
   float weight = 1.0f;
@@ -21,7 +22,8 @@ inline constexpr std::size_t kMaxTeachers = 8;
 /// A teacher's answers in little room, made once by compress_teacher: its k most probable classes at one temperature,
 /// and what is left for all others together. The student is compared on these k + 1 events: q_rest with the sum of its
 /// probabilities of all other classes. Arrays of rows * k values, row after row; an index outside 0 .. classes - 1 or
-/// one that comes twice makes the row an ignored one (kLabelOutOfRange).
+/// one that comes twice makes the row an ignored one (kLabelOutOfRange), and so does a log-probability above 0 or NaN
+/// or a bad `rest` (kWeightOutOfRange). Probabilities are divided by their sum. 1 <= k <= 64; not with DecoupledKl.
 struct TopKTeacher {
   std::int64_t k = 0;
   std::span<const std::int32_t> classes;
@@ -81,7 +83,8 @@ struct DistillationOptions {
 /// hard_weight CE(student, targets) + soft_weight T^2 divergence(teacher, student), loss and gradient in one pass.
 /// ForwardKl of one teacher is computed by a formula without cancellation (docs/losses.md): never negative, exactly 0
 /// for equal rows. A part whose weight is 0 is not computed, its input not read. One launch; two with mean_valid where
-/// rows can be invalid (no soft part, row weights, DecoupledKl), the first of which reads targets and weights only.
+/// rows can be invalid (no soft part, row weights, DecoupledKl, TopKTeacher), the first of which reads targets and
+/// weights only.
 void distillation_loss(const DistillationInput& in, const DistillationOptions& options, const LossOutput& out,
                        std::span<std::byte> workspace, Stream stream);
 

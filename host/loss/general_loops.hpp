@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+#include "host/core/isa.hpp"
+#include "kernels/loss/general_params.hpp"
+
+namespace leaven {
+
+// Rows begin .. end - 1 of a call: losses to `losses` (not null), gradients (times `scale`) and status. Returns how
+// many of the rows are valid.
+using GeneralRowsFunction = std::int64_t (*)(const GeneralParams& params, float scale, std::int64_t begin,
+                                             std::int64_t end, float* losses);
+LEAVEN_DECLARE_ISA_TABLE(GeneralRowsFunction, general_teacher_rows)
+LEAVEN_DECLARE_ISA_TABLE(GeneralRowsFunction, general_top_k_rows)
+
+}  // namespace leaven
