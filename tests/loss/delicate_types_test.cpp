@@ -124,7 +124,8 @@ TEST_P(DelicateTypesTest, ExtremesOfTheTypesAreFinite) {
     x.soft_weight = 1;
     for (const float temperature : {0.5f, 1.0f, 1000.0f}) {
       x.temperature = temperature;
-      expect_definition(run_loss_case(x, stream()), x, std::string(type_name(type)) + ", T " + std::to_string(temperature));
+      expect_definition(run_loss_case(x, stream()), x,
+                        std::string(type_name(type)) + ", T " + std::to_string(temperature));
     }
   }
 }

@@ -69,9 +69,8 @@ void expect_agreement(Weights weights, Stream stream) {
     const LossCase x = case_of(g);
     const LossResult got = run_loss_case(x, stream);
     const auto losses = g.at("loss").get<std::vector<double>>();
-    const std::vector<float> got_losses = losses.size() == 1 && x.reduction != Reduction::none
-                                              ? std::vector<float>{got.loss}
-                                              : got.row_losses;
+    const std::vector<float> got_losses =
+        losses.size() == 1 && x.reduction != Reduction::none ? std::vector<float>{got.loss} : got.row_losses;
     ASSERT_EQ(got_losses.size(), losses.size()) << what;
     const double square = std::pow(g.at("temperature").get<double>(), 2);
     for (std::size_t i = 0; i < losses.size(); ++i) {

@@ -33,9 +33,9 @@ void expect_all_results(LossCase x, Stream stream, Share& share, const std::stri
       if (expected.empty()) expected = expected_rows(x);
       for_each_isa(stream, [&](const std::string& isa) {
         const LossResult got = run_loss_case(x, stream);
-        expect_result(got, x, expected,
-                      isa + ", " + text(x.types) + ", " + what + ", reduction " +
-                          std::to_string(static_cast<int>(reduction)));
+        expect_result(
+            got, x, expected,
+            isa + ", " + text(x.types) + ", " + what + ", reduction " + std::to_string(static_cast<int>(reduction)));
         EXPECT_EQ(got.status, 0u) << what;
       });
     }

@@ -12,7 +12,8 @@ constexpr std::int64_t kClasses[] = {1, 2, 3, 4, 5, 10, 16, 17, 64, 65, 100, 128
 // Zeros, ones and others; the sixth row and class have weight 0.
 std::vector<float> some_weights(std::int64_t count, std::int64_t step) {
   std::vector<float> weights;
-  for (std::int64_t i = 0; i < count; ++i) weights.push_back(i % 7 == 5 ? 0.0f : 0.25f * static_cast<float>(i * step % 11 + 1));
+  for (std::int64_t i = 0; i < count; ++i)
+    weights.push_back(i % 7 == 5 ? 0.0f : 0.25f * static_cast<float>(i * step % 11 + 1));
   return weights;
 }
 
