@@ -1,3 +1,4 @@
+#include <leaven/error.hpp>
 #include "tests/loss/loss_case.hpp"
 
 // Weights of classes and rows, label smoothing with them (as PyTorch's formula, over unmasked classes).
@@ -149,6 +150,19 @@ TEST_P(LossWeightsTest, BitsDoNotDependOnTheBatchOrTheAlignment) {
       expect_same_bits(got.gradient.values, whole.gradient.row(r), "gradient");
     }
   }
+}
+
+TEST_P(LossWeightsTest, WeightsOfTheWrongSizeAreRejected) {
+  const auto says = [&](std::size_t classes, std::size_t rows, float soft_weight) {
+    LossCase x = weighted_case(10, TargetKind::hard, FloatType::f32, soft_weight);
+    x.class_weights.resize(classes, 1.0f);
+    x.row_weights.resize(rows, 1.0f);
+    return message_of<InvalidArgument>([&] { run_loss_case(x, stream()); });
+  };
+  EXPECT_EQ(says(9, 19, 0), "cross_entropy: weights.classes has 9 values, expected 10");
+  EXPECT_EQ(says(10, 20, 0), "cross_entropy: weights.rows has 20 values, expected 19");
+  EXPECT_EQ(says(11, 19, 1), "distillation_loss: weights.classes has 11 values, expected 10");
+  EXPECT_EQ(says(10, 18, 1), "distillation_loss: weights.rows has 18 values, expected 19");
 }
 
 // Central differences of the reference's loss against the library's gradient and the reference's own.
