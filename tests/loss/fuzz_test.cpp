@@ -2,7 +2,8 @@
 
 #include "tests/loss/loss_case.hpp"
 
-// Random rows. With $LEAVEN_FUZZ_CASES of 100,000 or more a million of them (default: 100,000, on CUDA 2,000).
+// Random rows. With $LEAVEN_FUZZ_CASES of 100,000 or more a million of them (default: 100,000),
+// on CUDA a tenth.
 
 namespace leaven::test {
 namespace {
@@ -10,9 +11,9 @@ namespace {
 class LossFuzzTest : public BackendTest {
  protected:
   std::int64_t rows_wanted() const {
-    if (on_cuda()) return 2000;
     const char* wanted = std::getenv("LEAVEN_FUZZ_CASES");
-    return wanted != nullptr && std::atoll(wanted) >= 100000 ? 1000000 : 100000;
+    const std::int64_t rows = wanted != nullptr && std::atoll(wanted) >= 100000 ? 1000000 : 100000;
+    return on_cuda() ? rows / 10 : rows;
   }
 };
 LEAVEN_ON_BOTH_BACKENDS(LossFuzzTest);
@@ -111,7 +112,7 @@ TEST_P(LossFuzzTest, NoNanNoNegativeLossWithLabelsAndWeights) {
     for (std::int64_t r = 0; r < rows; ++r) x.row_weights.push_back(weight());
     for (std::size_t i = 0; i < x.targets->a.size(); i += 9) x.targets->a[i] = static_cast<std::int32_t>(generator());
     const LossResult got = run_loss_case(x, stream());
-    expect_good_rows(got, x, 8);  // 0.5 and weights up to 4
+    expect_good_rows(got, x, 16);  // twice 0.5 and two weights of 4: a sum of two parts is rounded once more
     for (std::int64_t r = 0; r < rows; ++r) {
       if (is_valid_row(x, r)) continue;
       EXPECT_EQ(got.row_losses[static_cast<std::size_t>(r)], 0.0f) << "row " << r;

@@ -13,7 +13,7 @@ struct LossTypes {
 };
 
 struct LossCase {
-  HostMatrix student{};  // values that its type can hold
+  HostMatrix student{};                 // values that its type can hold
   std::optional<HostMatrix> teacher{};  // none: cross_entropy
   std::optional<HostTargets> targets{};
   LossTypes types{};
@@ -60,31 +60,31 @@ inline LossResult run_loss_case(const LossCase& x, Stream stream, Layout2d layou
   const BackendWeights row_weights(x.row_weights, stream, layout.offset);
   const TypedMatrix gradient(x.student.rows, x.student.columns, x.types.gradient, stream, layout);
   const LossWeights weights{.classes = class_weights.get(), .rows = row_weights.get()};
-  LossResult result = run_guarded(
-      x.student.rows, x.student.columns, x.reduction, stream, {}, [&](const LossOutput& untyped, auto workspace) {
-        LossOutput out = untyped;
-        out.gradient = gradient.view();
-        if (teacher) {
-          DistillationInput in{.student = student.cview(), .teacher = teacher->cview()};
-          if (targets) in.targets = targets->get();
-          distillation_loss(in,
-                            {.temperature = x.temperature,
-                             .hard_weight = x.hard_weight,
-                             .soft_weight = x.soft_weight,
-                             .label_smoothing = x.smoothing,
-                             .ignore_label = x.ignore_label,
-                             .weights = weights,
-                             .reduction = x.reduction},
-                            out, workspace, stream);
-        } else {
-          cross_entropy(student.cview(), targets->get(),
-                        {.label_smoothing = x.smoothing,
-                         .ignore_label = x.ignore_label,
-                         .weights = weights,
-                         .reduction = x.reduction},
-                        out, workspace, stream);
-        }
-      });
+  LossResult result = run_guarded(x.student.rows, x.student.columns, x.reduction, stream, {},
+                                  [&](const LossOutput& untyped, auto workspace) {
+                                    LossOutput out = untyped;
+                                    out.gradient = gradient.view();
+                                    if (teacher) {
+                                      DistillationInput in{.student = student.cview(), .teacher = teacher->cview()};
+                                      if (targets) in.targets = targets->get();
+                                      distillation_loss(in,
+                                                        {.temperature = x.temperature,
+                                                         .hard_weight = x.hard_weight,
+                                                         .soft_weight = x.soft_weight,
+                                                         .label_smoothing = x.smoothing,
+                                                         .ignore_label = x.ignore_label,
+                                                         .weights = weights,
+                                                         .reduction = x.reduction},
+                                                        out, workspace, stream);
+                                    } else {
+                                      cross_entropy(student.cview(), targets->get(),
+                                                    {.label_smoothing = x.smoothing,
+                                                     .ignore_label = x.ignore_label,
+                                                     .weights = weights,
+                                                     .reduction = x.reduction},
+                                                    out, workspace, stream);
+                                    }
+                                  });
   result.gradient = gradient.to_host();
   return result;
 }

@@ -47,7 +47,7 @@ void expect_definition_of(LossCase x, Stream stream, Layout2d layout) {
 
 TEST_P(LossShapesTest, EveryClassCountIsItsDefinition) {
   for (std::int64_t classes = 1; classes <= kMostClasses; classes = next_classes(classes)) {
-    const std::int64_t rows = on_cuda() ? (classes > 128 ? 1 : 5) : (classes > 128 ? 2 : 18);
+    const std::int64_t rows = classes > 128 ? (on_cuda() ? 1 : 2) : 18;
     const Layout2d layout{.padding = classes * 7 % 16, .offset = classes % 16};
     const auto seed = static_cast<std::uint32_t>(classes * 5 + classes / 16);
     expect_definition_of(case_of(rows, classes, seed, 0), stream(), layout);
@@ -59,7 +59,6 @@ TEST_P(LossShapesTest, EveryClassCountIsItsDefinition) {
 TEST_P(LossShapesTest, VeryWideRowsAreTheirDefinition) {
   for (const std::int64_t classes : {131072, 262144}) {
     for (const std::uint32_t seed : {3u, 11u}) {  // mixed labels in f32, dense weights in bf16
-      if (on_cuda() && (seed == 11u) != (classes == 131072)) continue;
       expect_definition_of(case_of(on_cuda() ? 1 : 2, classes, seed, 0.5f), stream(), {.padding = 5, .offset = 3});
     }
   }
@@ -74,11 +73,10 @@ std::vector<float> bits_of(const LossCase& x, Stream stream, Layout2d layout) {
 
 TEST_P(LossShapesTest, BitsDoNotDependOnOffsetOrStrideOfAnyType) {
   for (const std::int64_t classes : {1, 3, 4, 10, 16, 33, 100, 128, 132, 300, 1024, 1025, 4100}) {
-    if (on_cuda() && (classes == 3 || classes == 33 || classes == 132)) continue;  // time
     for (std::uint32_t seed = 0; seed < 18; seed += on_cuda() ? 5 : 1) {
-      const LossCase x = case_of(on_cuda() || classes > 1000 ? 2 : 19, classes, seed, 0.5f);
+      const LossCase x = case_of(classes > 1000 ? 2 : 19, classes, seed, 0.5f);
       const std::vector<float> expected = bits_of(x, stream(), {});
-      for (std::int64_t offset = 0; offset < 16; offset += on_cuda() ? 3 : 1) {
+      for (std::int64_t offset = 0; offset < 16; ++offset) {
         expect_same_bits(bits_of(x, stream(), {.padding = offset * 7 % 16, .offset = offset}), expected,
                          std::to_string(classes) + " classes, " + text(x.types) + ", offset " + std::to_string(offset));
       }

@@ -1,3 +1,4 @@
+#include <leaven/error.hpp>
 #include "tests/loss/loss_case.hpp"
 
 // Every combination of types, targets and reductions.
@@ -11,8 +12,7 @@ LEAVEN_ON_BOTH_BACKENDS(LossTypesTest);
 constexpr std::int64_t kClasses[] = {1, 2, 3, 4, 5, 10, 16, 17, 64, 65, 100, 128, 129, 300, 1000, 1025, 2049, 4097};
 constexpr Reduction kReductions[] = {Reduction::none, Reduction::sum, Reduction::mean_valid, Reduction::mean_all};
 
-// A number per call of a test: the interpreter that stands in for a GPU takes one of several, each of them over the
-// class counts.
+// The interpreter that stands in for a GPU takes one call of several; over the class counts it sees each combination.
 class Share {
  public:
   explicit Share(std::int64_t one_of) : one_of_(one_of) {}
@@ -34,9 +34,9 @@ void expect_all_results(LossCase x, Stream stream, Share& share, const std::stri
       if (expected.empty()) expected = expected_rows(x);
       for_each_isa(stream, [&](const std::string& isa) {
         const LossResult got = run_loss_case(x, stream);
-        expect_result(got, x, expected,
-                      isa + ", " + text(x.types) + ", " + what + ", reduction " +
-                          std::to_string(static_cast<int>(reduction)));
+        expect_result(
+            got, x, expected,
+            isa + ", " + text(x.types) + ", " + what + ", reduction " + std::to_string(static_cast<int>(reduction)));
         EXPECT_EQ(got.status, 0u) << what;
       });
     }
@@ -51,7 +51,7 @@ LossCase make_case(std::int64_t classes, FloatType student, std::uint32_t seed) 
 }
 
 TEST_P(LossTypesTest, CrossEntropyIsItsDefinition) {
-  Share share(on_cuda() ? 5 : 1);
+  Share share(1);
   for (const std::int64_t classes : kClasses) {
     for (const FloatType student : kFloatTypes) {
       for (const TargetKind kind : {TargetKind::hard, TargetKind::mixed, TargetKind::dense}) {
@@ -67,7 +67,7 @@ TEST_P(LossTypesTest, CrossEntropyIsItsDefinition) {
 }
 
 TEST_P(LossTypesTest, DistillationIsItsDefinition) {
-  Share share(on_cuda() ? 13 : 1);
+  Share share(on_cuda() ? 5 : 1);
   for (const std::int64_t classes : kClasses) {
     for (const FloatType student : kFloatTypes) {
       for (const FloatType teacher : kFloatTypes) {
@@ -105,6 +105,41 @@ TEST_P(LossTypesTest, GradientsOfSixteenBitsAreRoundedOnce) {
       expect_same_bits(got.gradient.values, rounded(exact.gradient, type).values, "gradient");
     }
   }
+}
+
+TEST_P(LossTypesTest, AGradientOfAThirdTypeIsRejected) {
+  const auto says = [&](FloatType student, FloatType gradient, bool with_teacher) {
+    LossCase x = make_case(10, student, 208);
+    x.targets = some_targets(TargetKind::hard, x.student.rows, 10);
+    if (with_teacher) x.teacher = normal_matrix(x.student.rows, 10, 4.0f, 209);
+    x.types.gradient = gradient;
+    return message_of<InvalidArgument>([&] { run_loss_case(x, stream()); });
+  };
+  EXPECT_EQ(says(FloatType::f16, FloatType::bf16, false),
+            "cross_entropy: out.gradient has type bf16, expected f16 (as logits) or f32");
+  EXPECT_EQ(says(FloatType::f32, FloatType::f16, true),
+            "distillation_loss: out.gradient has type f16, expected f32 (as student) or f32");
+}
+
+// Logits of 16 bits and a gradient of 32 are never the same memory.
+TEST_P(LossTypesTest, AFloatGradientOverSixteenBitLogitsIsRejected) {
+  const LossCase x = make_case(10, FloatType::bf16, 210);
+  const TypedMatrix logits(
+      HostMatrix{x.student.rows, 40, std::vector<float>(static_cast<std::size_t>(x.student.rows * 40))},
+      FloatType::bf16, stream());
+  const BackendTargets targets(*some_targets(TargetKind::hard, x.student.rows, 10), stream());
+  LogitsView narrow = logits.cview();
+  narrow.columns = 10;
+  MutableLogitsView over = logits.view();
+  over.type = FloatType::f32;
+  over.columns = 10;
+  over.row_stride = 20;
+  Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(x.student.rows), stream());
+  const std::string text = message_of<InvalidArgument>([&] {
+    cross_entropy(narrow, targets.get(), {.reduction = Reduction::none}, {.gradient = over, .in_place = InPlace::yes},
+                  workspace.span(), stream());
+  });
+  EXPECT_EQ(text, "cross_entropy: out.gradient overlaps logits, expected separate memory");
 }
 
 // Written over the logits, of any type.
