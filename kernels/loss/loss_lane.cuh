@@ -32,7 +32,7 @@ struct LossSums {
   float smallest = 0;
 };
 
-// Some columns of a row in the registers of one lane, from `base` on: logits first, then what is made of them.
+// Some columns of a row in the registers of one lane: logits first, then what is made of them.
 template <class L, HardPart kHard, bool kSoft>
 struct LossLane {
   using Sums = LossSums<kHard, kSoft>;
@@ -46,7 +46,7 @@ struct LossLane {
   float w[kSoft ? kElements : 1];       // differences of logits at first
   float dense[kDense ? kElements : 1];  // targets; then times the classes' weights
   int classes;
-  int base = 0;
+  int start;  // its first column
   bool looked_at;  // else all columns count as behind the end
 
   // body(i, column)
@@ -56,7 +56,7 @@ struct LossLane {
     for (int v = 0; v < L::kVectors; ++v) {
       if (!L::used(v, classes)) break;
 #pragma unroll
-      for (int j = 0; j < L::kVector; ++j) body(v * L::kVector + j, base + L::column(v) + j);
+      for (int j = 0; j < L::kVector; ++j) body(v * L::kVector + j, start + L::offset(v) + j);
     }
   }
 
@@ -70,21 +70,22 @@ struct LossLane {
   // The teacher's probabilities (but for their sum) and differences of logits; q = d = 0 behind the end.
   __device__ void find_near_elements(const LossParams& p, const RowMax& max, const float* student) {
     const Difference reference = difference(max.student, max.teacher);
-    const int readable = looked_at ? classes - base : 0;
+    const float error = log2e_error(p.temperature);
+    const int readable = looked_at ? classes - start : 0;
 #pragma unroll
     for (int v = 0; v < L::kVectors; ++v) {
       if (!L::used(v, classes)) break;
       const int first = v * L::kVector;
 #pragma unroll
       for (int i = first; i < first + L::kVector; ++i) {
-        const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature);
+        const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature, error);
         q[i] = e.q;
         w[i] = e.d;
       }
-      if (readable - L::column(v) < L::kVector) {
+      if (readable - L::offset(v) < L::kVector) {
 #pragma unroll
         for (int j = 0; j < L::kVector; ++j) {
-          if (j >= readable - L::column(v)) q[first + j] = w[first + j] = 0.0f;
+          if (j >= readable - L::offset(v)) q[first + j] = w[first + j] = 0.0f;
         }
       }
     }
@@ -117,23 +118,24 @@ struct LossLane {
   // body(i, weight) at the labels that count.
   template <class Body>
   __device__ void at_labels(const LossParams& p, const RowTarget& target, Body&& body) const {
-    at_label<L>(target.weight_a > 0.0f ? target.a : -1, base, [&](int i) { body(i, target.weight_a); });
+    at_label<L>(target.weight_a > 0.0f ? target.a : -1, start, [&](int i) { body(i, target.weight_a); });
     if (p.targets.b == nullptr) return;
-    at_label<L>(target.weight_b > 0.0f ? target.b : -1, base, [&](int i) { body(i, target.weight_b); });
+    at_label<L>(target.weight_b > 0.0f ? target.b : -1, start, [&](int i) { body(i, target.weight_b); });
   }
 
-  // Logits become q, d and exponentials.
-  __device__ void add_to_sums(const LossParams& p, const RowMax& max, const RowTarget& target, Sums& sums) {
+  // Logits become q and d; the student's stay.
+  __device__ void add_to_soft_sums(const LossParams& p, const RowMax& max, Sums& sums) {
+    find_near_elements(p, max, exponential);
+    for_each([&](int i, int) {
+      sums.v[0] += q[i];
+      sums.v[1] = mul_add(q[i], w[i], sums.v[1]);
+      sums.largest = fmaxf(sums.largest, w[i]);
+      sums.smallest = fminf(sums.smallest, w[i]);
+    });
+  }
+  // The student's logits become exponentials.
+  __device__ void add_to_hard_sums(const LossParams& p, const RowMax& max, const RowTarget& target, Sums& sums) {
     const float student_max = finite_max(max.student);
-    if constexpr (kSoft) {
-      find_near_elements(p, max, exponential);
-      for_each([&](int i, int) {
-        sums.v[0] += q[i];
-        sums.v[1] = mul_add(q[i], w[i], sums.v[1]);
-        sums.largest = fmaxf(sums.largest, w[i]);
-        sums.smallest = fminf(sums.smallest, w[i]);
-      });
-    }
     if constexpr (kHard == HardPart::labels) {
       at_labels(p, target,
                 [&](int i, float weight) { sums.v[Sums::kGaps] += weight * (student_max - exponential[i]); });
@@ -146,10 +148,8 @@ struct LossLane {
         sums.v[Sums::kGaps] += weighted_gap(dense[i], student_max - exponential[i]);
       });
     }
-    if constexpr (kHasHard) {
-      find_exponentials(p, student_max);
-      for_each([&](int i, int) { sums.v[Sums::kExponentials] += exponential[i]; });
-    }
+    find_exponentials(p, student_max);
+    for_each([&](int i, int) { sums.v[Sums::kExponentials] += exponential[i]; });
   }
   __device__ void add_to_unmasked(const LossParams& p, float max, Sums& sums) {
     for_each([&](int i, int column) {
@@ -171,26 +171,32 @@ struct LossLane {
     });
   }
 
-  __device__ void find_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard,
-                                const SoftResult& soft, float (&gradient)[kElements]) const {
-    for_each([&](int i, int) {
-      float value = 0.0f;
-      if constexpr (kSoft) value = near_gradient(w[i], q[i], soft.mean_w);
-      if constexpr (kSoft && kResidual) value = near_gradient(value, q[i], soft.residual);
-      if constexpr (kSoft) value *= soft.factor;
-      if constexpr (kHasHard) value = mul_add(hard.softmax, exponential[i], value);
-      if constexpr (kDense) value = mul_add(-hard.target, dense[i], value);
-      if constexpr (kDense && !kSoft) value = target.valid != 0 ? value : 0.0f;
-      gradient[i] = value;
-    });
+  // Exponentials become the gradient of the hard part.
+  __device__ void find_hard_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard) {
     if constexpr (kHard == HardPart::labels) {
-      at_labels(p, target, [&](int i, float weight) { gradient[i] -= hard.target * weight; });
-      if (p.targets.smoothing > 0.0f) {
-        for_each([&](int i, int column) {
-          if (is_unmasked(exponential[i])) gradient[i] -= hard.spread * class_weight(p.targets, column);
-        });
-      }
+      const bool smoothed = p.targets.smoothing > 0.0f;
+      for_each([&](int i, int column) {
+        const bool spread = smoothed && is_unmasked(exponential[i]);
+        exponential[i] *= hard.softmax;
+        if (spread) exponential[i] -= hard.spread * class_weight(p.targets, column);
+      });
+      at_labels(p, target, [&](int i, float weight) { exponential[i] -= hard.target * weight; });
+    } else {
+      for_each([&](int i, int) { exponential[i] = mul_add(-hard.target, dense[i], hard.softmax * exponential[i]); });
     }
+    if (target.valid != 0) return;
+    for_each([&](int i, int) { exponential[i] = 0.0f; });
+  }
+
+  __device__ void find_gradient(const SoftResult& soft, float (&gradient)[kElements]) const {
+    for_each([&](int i, int) {
+      gradient[i] = exponential[i];
+      if constexpr (kSoft) {
+        float value = near_gradient(w[i], q[i], soft.mean_w);
+        if constexpr (kResidual) value = near_gradient(value, q[i], soft.residual);
+        gradient[i] = kHasHard ? mul_add(soft.factor, value, exponential[i]) : soft.factor * value;
+      }
+    });
   }
 };
 

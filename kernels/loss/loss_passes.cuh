@@ -26,6 +26,7 @@ struct LossPasses {
   Logits student;
   Logits teacher;
   RowRef dense;
+  int start;  // the lane's first column
   RowTarget target;
   float weight;     // of the row
   bool looked_at;
@@ -35,14 +36,14 @@ struct LossPasses {
   __device__ void for_each_lane(Body&& body) const {
     const int classes = looked_at ? static_cast<int>(p.classes) : 0;
 #pragma unroll 1
-    for (std::int64_t at = L::column(0); at < classes; at += L::kStep) {
+    for (std::int64_t at = start; at < classes; at += L::kStep) {
 #pragma unroll 1
       for (int j = 0; j < L::kVector; j += kUnit) {
         const int column = static_cast<int>(at) + j;
         Lane x;
         x.classes = classes;
         x.looked_at = true;
-        x.base = column - Unit::column(0);
+        x.start = column;
         student.read(x.exponential, column, classes);
         if constexpr (kSoft) teacher.read(x.q, column, classes);
         if constexpr (kHard == HardPart::dense) {
@@ -62,7 +63,10 @@ struct LossPasses {
   }
 
   __device__ HardSums find_sums(const RowMax& max, Sums& sums) {
-    for_each_lane([&](Lane& x, int) { x.add_to_sums(p, max, target, sums); });
+    for_each_lane([&](Lane& x, int) {
+      if constexpr (kSoft) x.add_to_soft_sums(p, max, sums);
+      if constexpr (kHard != HardPart::none) x.add_to_hard_sums(p, max, target, sums);
+    });
     return reduce_sums<L::kGroup>(p, sums, target);
   }
 
@@ -97,10 +101,13 @@ struct LossPasses {
       float logits[kUnit];
 #pragma unroll
       for (int j = 0; j < kUnit; ++j) logits[j] = x.exponential[j];
-      if constexpr (kHard != HardPart::none) x.find_exponentials(p, finite_max(max.student));
+      if constexpr (kHard != HardPart::none) {
+        x.find_exponentials(p, finite_max(max.student));
+        x.find_hard_gradient(p, target, hard);
+      }
       if constexpr (kSoft) soft_elements(x, logits);
       float gradient[kUnit];
-      x.find_gradient(p, target, hard, soft, gradient);
+      x.find_gradient(soft, gradient);
       typed(to, [&](auto* data) { write_columns(data, to.vectors, column, x.classes, gradient); });
     });
   }

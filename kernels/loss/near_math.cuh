@@ -14,12 +14,24 @@ __device__ inline float exp2_fast(float x) {
 // exp(x) for x <= 0, of the hard part.
 __device__ inline float exp_fast(float x) { return exp2_fast(x * Temperature{}.log2e); }
 
+// The relative error of k.log2e, times ln 2.
+__device__ inline float log2e_error(const Temperature& k) {
+  return (mul_add(-k.log2e, k.ln2_hi, 1.0f) - k.log2e * k.ln2_lo) * 0x1.62e430p-1f;
+}
+// exp(x / T) for x <= 0, exact where x / T is large too: what the product has lost is put back. NaN for -inf.
+__device__ inline float exp_near_fast(float x, const Temperature& k, float error) {
+  const float product = x * k.log2e;
+  const float lost = mul_add(x, k.log2e, -product) * 0x1.62e430p-1f;
+  const float power = exp2_fast(product);
+  return mul_add(power, mul_add(product, error, lost), power);
+}
+
 __device__ inline NearElement near_element_fast(float s, float t, float teacher_max, const Difference& reference,
-                                                const Temperature& k) {
+                                                const Temperature& k, float error) {
   const float hi = s - t;
   const float minus_t = hi - s;
   const float lo = (s - (hi - minus_t)) - (t + minus_t);  // hi + lo is s - t exactly
-  return {exp2_fast((t - teacher_max) * k.log2e), (hi - reference.hi) + (lo - reference.lo)};
+  return {exp_near_fast(t - teacher_max, k, error), (hi - reference.hi) + (lo - reference.lo)};
 }
 
 // T expm1(u / T) and T (expm1(u / T) - u / T): a series where |u| < T, otherwise 2^x, whose error is small beside both.

@@ -161,10 +161,11 @@ __device__ void group_reduce_all(float (&values)[kCount], Combine combine) {
     }
     __syncthreads();
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) {
-      values[i] = results[first][i];
+    for (int i = 0; i < kCount; ++i) values[i] = results[first][i];
+#pragma unroll 1  // registers are few where this is used
+    for (int warp = 1; warp < kGroup / 32; ++warp) {
 #pragma unroll
-      for (int warp = 1; warp < kGroup / 32; ++warp) values[i] = combine(values[i], results[first + warp][i]);
+      for (int i = 0; i < kCount; ++i) values[i] = combine(values[i], results[first + warp][i]);
     }
   }
 }
