@@ -174,12 +174,14 @@ struct LossLane {
   // Exponentials become the gradient of the hard part.
   __device__ void find_hard_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard) {
     if constexpr (kHard == HardPart::labels) {
-      const bool smoothed = p.targets.smoothing > 0.0f;
-      for_each([&](int i, int column) {
-        const bool spread = smoothed && is_unmasked(exponential[i]);
-        exponential[i] *= hard.softmax;
-        if (spread) exponential[i] -= hard.spread * class_weight(p.targets, column);
-      });
+      if (p.targets.smoothing > 0.0f) {
+        for_each([&](int i, int column) {
+          const float spread = is_unmasked(exponential[i]) ? hard.spread * class_weight(p.targets, column) : 0.0f;
+          exponential[i] = mul_add(hard.softmax, exponential[i], -spread);
+        });
+      } else {
+        for_each([&](int i, int) { exponential[i] *= hard.softmax; });
+      }
       at_labels(p, target, [&](int i, float weight) { exponential[i] -= hard.target * weight; });
     } else {
       for_each([&](int i, int) { exponential[i] = mul_add(-hard.target, dense[i], hard.softmax * exponential[i]); });
@@ -192,8 +194,8 @@ struct LossLane {
     for_each([&](int i, int) {
       gradient[i] = exponential[i];
       if constexpr (kSoft) {
-        float value = near_gradient(w[i], q[i], soft.mean_w);
-        if constexpr (kResidual) value = near_gradient(value, q[i], soft.residual);
+        float value = mul_add(q[i], -soft.mean_w, w[i]);  // near_gradient; the sign is changed once a row
+        if constexpr (kResidual) value = mul_add(q[i], -soft.residual, value);
         gradient[i] = kHasHard ? mul_add(soft.factor, value, exponential[i]) : soft.factor * value;
       }
     });
@@ -251,7 +253,7 @@ __device__ NearRow reduce_terms(const LossParams& p, float sum_w, float sum_g, c
   } else {
     near = all_of_group<kGroup>(near);
   }
-  return near_row(sums[0], p.temperature.value * sums[1], centre, p.temperature);
+  return near_row_fast(sums[0], sums[1], centre, p.temperature);
 }
 
 }  // namespace leaven::cuda

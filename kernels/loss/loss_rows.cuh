@@ -133,7 +133,9 @@ __device__ void do_far_row(const LossParams& p, const BlockRows& block, int thre
 //          more, mostly from the caches
 // limits   exponentials stay in registers: two to four arrays of 8 a lane
 template <class L, HardPart kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads, 3) loss_rows_kernel(const LossParams p, const LossAccess access) {
+__global__ void __launch_bounds__(kBlockThreads, 3) loss_rows_kernel(const LossParams parameters, const LossAccess how) {
+  const LossParams p = parameters;  // copies: parameters that are passed on by reference are read with an address each
+  const LossAccess access = how;    // time
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   LossTotals totals;

@@ -82,7 +82,9 @@ __device__ void do_wide_row(const LossParams& p, const BlockRows& block, int kep
 // limits   exponentials are computed again in each pass
 template <HardPart kHard, bool kSoft>
 __global__ void __launch_bounds__(kWideThreads, 1)
-    loss_wide_kernel(const LossParams p, const LossAccess access, const int kept) {
+    loss_wide_kernel(const LossParams parameters, const LossAccess how, const int kept) {
+  const LossParams p = parameters;  // as in loss_rows_kernel
+  const LossAccess access = how;
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   LossTotals totals;

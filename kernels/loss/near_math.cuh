@@ -48,4 +48,19 @@ __device__ inline NearTermFast near_term_fast(float u, const Temperature& k) {
   return {u + g, g};
 }
 
+// near_row, of which only one of the two formulae for the loss is computed. sum_g as near_term_fast gives it.
+__device__ inline NearRow near_row_fast(float sum_w, float sum_g, const NearCentre& centre, const Temperature& k) {
+  const float mean_w = sum_w * centre.inverse_sum;
+  const float c = mean_w * k.inverse;
+  const float sum = 1.0f + c;
+  float loss;
+  if (c > -0.25f && c < 0.375f) {
+    const float mean_g = k.value * sum_g * centre.inverse_sum;
+    loss = mul_add(-mean_w * mean_w, mul_add(-c, log_series(c), 0.5f), mean_g);
+  } else {
+    loss = k.value * mul_add(k.value, log_corrected(sum, c - (sum - 1.0f)), -centre.mean_t);
+  }
+  return {loss < 0.0f ? 0.0f : loss, mean_w, centre.inverse_sum / sum};
+}
+
 }  // namespace leaven::cuda

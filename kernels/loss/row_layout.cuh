@@ -18,8 +18,9 @@ struct RowLayout {
   // The first column of a thread, and how far vector v is from it.
   __device__ static int start(int thread) { return thread % kGroup * kVector; }
   __device__ static constexpr int offset(int v) { return v * kStep; }
-  // Whether any lane has columns in vector v: the same answer in the whole grid.
-  __device__ static bool used(int v, int classes) { return v == 0 || v * kStep < classes; }
+  // Whether any lane has columns in vector v: the same answer in the whole grid. Layouts of more than 8 lanes are for
+  // rows that use all.
+  __device__ static bool used(int v, int classes) { return v == 0 || kGroup > 8 || v * kStep < classes; }
 };
 
 template <class L>
