@@ -36,8 +36,8 @@ void launch_loss_wide(const char* name, const LossParams& p, CUstream_st* stream
   const InputRows dense{p.targets.soft, p.targets.soft_stride, FloatType::f32};
   const LossAccess all{access(p.student), access(p.teacher), access(dense), access(p.gradient), 0};
   const std::int64_t bytes = size_of(p.student.type) + (kSoft ? size_of(p.teacher.type) : 0);
-  const std::int64_t most = shared_memory_limit() / (4 * bytes) * 4;
-  const std::int64_t kept = std::min((p.classes + 3) / 4 * 4, most);
+  const std::int64_t most = shared_memory_limit() / (8 * bytes) * 8;  // eight of 16 bits are 16 bytes
+  const std::int64_t kept = std::min((p.classes + 7) / 8 * 8, most);
   constexpr auto kKernel = loss_wide_kernel<kHard, kSoft>;
   check(cudaFuncSetAttribute(kKernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              static_cast<int>(shared_memory_limit())),

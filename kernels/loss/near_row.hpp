@@ -50,19 +50,20 @@ struct NearCentre {
   float inverse_sum;  // 1 / sum q
   float d;            // x = (d - centre) / T
   float mean_t;       // T times the mean of x, weighted with q
-  bool near;
+  float near;         // 1 or 0
 };
 // The mean of d, where no term of the loss is a difference; but 0 where one class has half of the teacher's
 // probability: its small gradient would be the difference of two large numbers.
 LEAVEN_HD NearCentre near_centre(float sum_q, float sum_qd, float largest_d, float smallest_d, const Temperature& k) {
   const float inverse_sum = 1.0f / sum_q;
   const float mean = sum_qd * inverse_sum;
-  const float centre = sum_q <= 2.0f ? 0.0f : mean;
+  const float spread_out = sum_q > 2.0f ? 1.0f : 0.0f;
+  const float centre = spread_out * mean;
   const float mean_t = mean - centre;  // NaN where a d is not finite
-  const bool above = largest_d - centre <= kNearAbove * k.value;
-  const bool below = centre - smallest_d <= kNearBelow * k.value;
-  const bool near = above & below & (mean_t == mean_t);
-  return {inverse_sum, centre, mean_t, near};
+  // As numbers: compilers make vectors of these.
+  const float above = largest_d - centre <= kNearAbove * k.value ? 1.0f : 0.0f;
+  const float below = centre - smallest_d <= kNearBelow * k.value ? above : 0.0f;
+  return {inverse_sum, centre, mean_t, mean_t == mean_t ? below : 0.0f};
 }
 
 struct NearTerm {
@@ -99,12 +100,12 @@ LEAVEN_HD NearRow near_row(float sum_w, float sum_g, const NearCentre& centre, c
   const float c = mean_w * k.inverse;
   const float small = mul_add(-mean_w * mean_w, mul_add(-c, log_series(c), 0.5f), mean_g);
   const float sum = 1.0f + c;
-  const float large = k.value * mul_add(k.value, log_corrected(sum, c - (sum - 1.0f)), -centre.mean_t);
+  const float large = k.value * mul_add(k.value, log_of(sum), -centre.mean_t);
   const float loss = (c > -0.25f) & (c < 0.375f) ? small : large;
   return {loss < 0.0f ? 0.0f : loss, mean_w, centre.inverse_sum / sum};
 }
-// T (p - q) / factor. A row's gradient should add up to 0. Of up to so many classes the rounding errors of the sum show:
-// there it is taken off in proportion to q, by near_gradient once more.
+// T (p - q) / factor. A row's gradient should add up to 0. Of up to so many classes the rounding errors of the sum
+// show: there it is taken off in proportion to q, by near_gradient once more.
 inline constexpr std::int64_t kNearResidualClasses = 4;
 LEAVEN_HD float near_gradient(float w_t, float q, float mean_w) { return mul_add(-q, mean_w, w_t); }
 

@@ -18,8 +18,8 @@ inline const char* type_name(FloatType type) {
   return type == FloatType::f32 ? "f32" : type == FloatType::f16 ? "f16" : "bf16";
 }
 
-// A matrix of any type of logits on the backend, with padding behind each row and `offset` elements before the first, all
-// of it NaN, between guard bytes.
+// A matrix of any type of logits on the backend, with padding behind each row and `offset` elements before the first,
+// all of it NaN, between guard bytes.
 class TypedMatrix {
  public:
   TypedMatrix(const HostMatrix& m, FloatType type, Stream stream, Layout2d layout = {})
@@ -128,8 +128,8 @@ inline LossResult run_typed(const HostMatrix& student, const HostMatrix* teacher
   const Buffer<float> classes(std::span<const float>(weights.classes), stream);
   const Buffer<float> rows(std::span<const float>(weights.rows), stream);
   options.weights = {.classes = classes.cspan(), .rows = rows.cspan()};
-  LossResult result = run_guarded(
-      student.rows, student.columns, options.reduction, stream, {}, [&](LossOutput out, auto workspace) {
+  LossResult result =
+      run_guarded(student.rows, student.columns, options.reduction, stream, {}, [&](LossOutput out, auto workspace) {
         out.gradient = gradient.mutable_view();
         if (teacher == nullptr) {
           const CrossEntropyOptions hard{.label_smoothing = options.label_smoothing,

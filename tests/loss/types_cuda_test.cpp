@@ -55,7 +55,8 @@ void expect_rows(const LossResult& got, const HostMatrix& student, const HostMat
         << where;
     for (std::int64_t c = 0; c < student.columns; ++c) {
       const auto i = static_cast<std::size_t>(c);
-      const Real allowed = expected.gradient_tolerance + step * std::fabs(expected.gradient[i]) + (step > 0 ? 3e-8L : 0);
+      const Real allowed =
+          expected.gradient_tolerance + step * std::fabs(expected.gradient[i]) + (step > 0 ? 3e-8L : 0);
       ASSERT_LE(std::fabs(Real{got.gradient.row(r)[i]} - expected.gradient[i]), allowed) << where << ", class " << c;
     }
   }
@@ -94,11 +95,14 @@ TEST_F(LossTypesCuda, SixteenBitsGiveTheBitsOfTheSameFloats) {
       const LossResult floats = run_typed(student, &teacher, targets, options, {}, {}, stream());
       const std::string what = std::string(type_name(type)) + ", " + std::to_string(classes) + " classes";
       for (const Layout2d layout : {Layout2d{}, Layout2d{0, 1}, Layout2d{3, 5}}) {
-        const LossResult got = run_typed(student, &teacher, targets, options, {}, {type, type, FloatType::f32}, stream(), layout);
+        const LossResult got =
+            run_typed(student, &teacher, targets, options, {}, {type, type, FloatType::f32}, stream(), layout);
         expect_same_bits(got.row_losses, floats.row_losses, what);
         expect_same_bits(got.gradient.values, floats.gradient.values, what);
-        const LossResult narrow = run_typed(student, &teacher, targets, options, {}, {type, type, type}, stream(), layout);
-        expect_same_bits(narrow.gradient.values, round_to(type, floats.gradient).values, what + ", gradient of 16 bits");
+        const LossResult narrow =
+            run_typed(student, &teacher, targets, options, {}, {type, type, type}, stream(), layout);
+        expect_same_bits(narrow.gradient.values, round_to(type, floats.gradient).values,
+                         what + ", gradient of 16 bits");
       }
     }
   }
@@ -185,7 +189,8 @@ TEST_F(LossTypesCuda, BadWeightsOfClassesCountAsZeroAndSetTheStatus) {
 // Rows that are not near go another way; their neighbours in a warp or block must not notice.
 TEST_F(LossTypesCuda, FarRowsLeaveTheirNeighboursAlone) {
   if (!ready()) return;
-  const DistillationOptions options{.temperature = 1.0f, .hard_weight = 0.5f, .soft_weight = 0.5f, .reduction = Reduction::none};
+  const DistillationOptions options{
+      .temperature = 1.0f, .hard_weight = 0.5f, .soft_weight = 0.5f, .reduction = Reduction::none};
   for (const std::int64_t classes : kClasses) {
     if (classes == 1) continue;
     const HostMatrix student = normal_matrix(9, classes, 1.0f, 12);
@@ -233,7 +238,8 @@ TEST_F(LossTypesCuda, InPlaceGivesTheSameGradientInEachType) {
         const Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(student.rows), stream());
         distillation_loss({.student = s.view(), .teacher = t.view(), .targets = labels.get()}, options,
                           {.gradient = s.mutable_view(), .in_place = InPlace::yes}, workspace.span(), stream());
-        expect_same_bits(s.to_host().values, expected.gradient.values, std::string(type_name(type)) + ", " + std::to_string(classes) + " classes");
+        expect_same_bits(s.to_host().values, expected.gradient.values,
+                         std::string(type_name(type)) + ", " + std::to_string(classes) + " classes");
       }
     }
   }
