@@ -93,7 +93,7 @@ Extent find_extent(const InputRows& rows, const Unit& u, std::int64_t classes, f
 // Dense weights are looked at before anything is computed with them.
 RowTarget find_row_target(const LossParams& p, const Unit& u, float* dense) {
   RowTarget target;
-  if (p.targets.a != nullptr) return row_target(p.targets, u.row, static_cast<std::int32_t>(p.classes));
+  if (p.targets.a != nullptr) return label_target(p.targets, u.row, static_cast<std::int32_t>(p.classes));
   if (p.targets.soft == nullptr) return target;
   LaneSums<2> found{};
   for_each_chunk(p.classes, u, [&](const Chunk& chunk) {

@@ -15,7 +15,7 @@ namespace {
 bool is_valid(const GeneralParams& g, std::int64_t row) {
   const LossParams& p = g.loss;
   const auto classes = static_cast<std::int32_t>(p.classes);
-  if (g.divergence.kind == DivergenceKind::decoupled && row_target(p.targets, row, classes).valid == 0) return false;
+  if (g.divergence.kind == DivergenceKind::decoupled && label_target(p.targets, row, classes).valid == 0) return false;
   if (g.top_k.k > 0 && top_k_status(g.top_k, row, classes) != 0) return false;
   return row_weight(p.row_weights, row).weight > 0.0f;
 }

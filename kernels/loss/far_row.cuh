@@ -34,8 +34,8 @@ struct FarRow {
   float residual;  // the gradient of a class is its raw gradient less q * residual
 };
 
-// for_each(body) calls body(s, t) for the columns of a lane, each time anew. All threads of the block call (groups within
-// a warp: of the warp).
+// for_each(body) calls body(s, t) for the columns of a lane, each time anew. All threads of the block call (groups
+// within a warp: of the warp).
 template <int kGroup, class ForEach>
 __device__ FarRow find_far_row(const Temperature& k, FarState& state, const ForEach& for_each) {
   RowMax max;

@@ -18,16 +18,13 @@ LEAVEN_HD HardTarget hard_target(const RowTarget& labels, float smoothing, float
   return {labels, 1.0f - smoothing, smoothing > 0.0f && unmasked > 0.0f ? smoothing * mass / unmasked : 0.0f};
 }
 
-// A weight from device memory as it counts: 0 where it is a bad one.
-LEAVEN_HD float used_weight(float weight) { return is_good_weight(weight) ? weight : 0.0f; }
-
 // The target's share of a class. `dense` is its weight in dense targets, 0 with labels.
 LEAVEN_HD float target_share(const HardTarget& target, std::int32_t column, float logit, float dense,
                              float class_weight) {
   const float labels = (column == target.labels.a ? target.labels.weight_a : 0.0f) +
                        (column == target.labels.b ? target.labels.weight_b : 0.0f);
   const float spread = logit == -kInfinity ? 0.0f : target.spread;
-  return mul_add(target.keep, labels, spread + dense) * used_weight(class_weight);
+  return mul_add(target.keep, labels, spread + dense) * usable_weight(class_weight);
 }
 
 struct ShareSums {
@@ -59,7 +56,7 @@ struct RowWeight {
 LEAVEN_HD RowWeight row_weight(const float* weights, std::int64_t row) {
   if (weights == nullptr) return {};
   const float weight = weights[row];
-  return {used_weight(weight), is_good_weight(weight) ? 0u : kWeightOutOfRange};
+  return {usable_weight(weight), weight_status(weight)};
 }
 
 }  // namespace leaven

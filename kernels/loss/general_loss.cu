@@ -223,8 +223,8 @@ __device__ __forceinline__ DivergenceSums find_divergence(const GeneralParams& g
 
 template <int kGroup>
 __device__ __forceinline__ void write_gradient(const GeneralParams& g, const RowPlace& at, const Sides& sides,
-                                               const SoftFactors& soft, const HardPart& hard, const Centre& centre,
-                                               float max) {
+                                               const SoftFactors& soft, const GeneralHardPart& hard,
+                                               const Centre& centre, float max) {
   const LossParams& p = g.loss;
   for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
     const Four s = load_row4(p.student, at, column, kStudentAligned);
@@ -248,7 +248,7 @@ __device__ __forceinline__ float process_row(const GeneralParams& g, const RowPl
                                              float scale, TeacherRow* teachers, std::uint32_t& status) {
   const LossParams& p = g.loss;
   const Extent extent = find_extent<kGroup>(p.student, at, kStudentAligned);
-  const HardPart hard = find_hard_part<kGroup>(p, labels, at, extent, scale, status);
+  const GeneralHardPart hard = find_hard_part<kGroup>(p, labels, at, extent, scale, status);
   Sides sides;
   sides.teachers = teachers;
   sides.student.scale = find_scale<kGroup>(g, p.student, at, kStudentAligned, extent);
@@ -324,7 +324,7 @@ __global__ void __launch_bounds__(kBlockThreads) count_general_kernel(const __gr
   int count = 0;
   for (std::int64_t row = std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x; row < p.rows;
        row += std::int64_t{gridDim.x} * kBlockThreads) {
-    const bool labelled = !decoupled || row_target(p.targets, row, static_cast<std::int32_t>(p.classes)).valid != 0;
+    const bool labelled = !decoupled || label_target(p.targets, row, static_cast<std::int32_t>(p.classes)).valid != 0;
     count += labelled && row_weight(p.row_weights, row).weight > 0.0f ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});

@@ -137,7 +137,7 @@ __device__ __forceinline__ ShareSums find_shares(const LossParams& p, const Hard
 template <int kGroup>
 __device__ __forceinline__ RowTarget find_row_target(const LossParams& p, const RowPlace& at) {
   RowTarget target;
-  if (p.targets.a != nullptr) return row_target(p.targets, at.row, static_cast<std::int32_t>(at.classes));
+  if (p.targets.a != nullptr) return label_target(p.targets, at.row, static_cast<std::int32_t>(at.classes));
   if (p.targets.soft == nullptr) return target;
   int bad = 0;
   int wanted = 0;
@@ -157,21 +157,22 @@ __device__ __forceinline__ RowTarget find_row_target(const LossParams& p, const 
 }
 
 // The hard part of a row: its target, and what loss and gradient are made of.
-struct HardPart {
+struct GeneralHardPart {
   HardTarget target{};
   HardFactors factors{};
 };
 template <int kGroup>
-__device__ __forceinline__ HardPart find_hard_part(const LossParams& p, const RowTarget& labels, const RowPlace& at,
-                                                   const Extent& extent, float scale, std::uint32_t& status) {
-  HardPart hard;
+__device__ __forceinline__ GeneralHardPart find_hard_part(const LossParams& p, const RowTarget& labels,
+                                                          const RowPlace& at, const Extent& extent, float scale,
+                                                          std::uint32_t& status) {
+  GeneralHardPart hard;
   if (!p.hard || labels.valid == 0) return hard;
   hard.target = hard_target(labels, p.targets.smoothing, extent.unmasked);
   const ShareSums sums = find_shares<kGroup>(p, hard.target, at, finite_max(extent.max), status);
   hard.factors = hard_factors(sums, p.hard_weight, scale);
   return hard;
 }
-__device__ __forceinline__ float hard_gradient_at(const LossParams& p, const HardPart& hard, const RowPlace& at,
+__device__ __forceinline__ float hard_gradient_at(const LossParams& p, const GeneralHardPart& hard, const RowPlace& at,
                                                   std::int64_t column, float logit, float dense, float max) {
   if (hard.factors.target == 0.0f) return 0.0f;
   const float share = share_at(p, hard.target, at, column, logit, dense);

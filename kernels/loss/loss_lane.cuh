@@ -22,8 +22,8 @@ template <HardPart kHard, bool kSoft>
 struct LossSums {
   static constexpr int kExponentials = kSoft ? 2 : 0;  // after q and q d
   static constexpr int kGaps = kExponentials + 1;
-  static constexpr int kMass = kGaps + 1;    // of dense targets, times the classes' weights
-  static constexpr int kGiven = kMass + 1;   // of dense targets as they are; NaN where one is bad
+  static constexpr int kMass = kGaps + 1;   // of dense targets, times the classes' weights
+  static constexpr int kGiven = kMass + 1;  // of dense targets as they are; NaN where one is bad
   static constexpr int kCount = kExponentials + (kHard == HardPart::none ? 0 : kHard == HardPart::labels ? 2 : 4);
 
   float v[kCount] = {};
@@ -46,7 +46,7 @@ struct LossLane {
   float w[kSoft ? kElements : 1];       // differences of logits at first
   float dense[kDense ? kElements : 1];  // targets; then times the classes' weights
   int classes;
-  int start;  // its first column
+  int start;       // its first column
   bool looked_at;  // else all columns count as behind the end
 
   // body(i, column)
@@ -106,9 +106,8 @@ struct LossLane {
   // Logits become exponentials; max is finite.
   __device__ void find_exponentials(const LossParams& p, float max) {
     if (kHard == HardPart::labels && p.targets.smoothing > 0.0f) {
-      for_each([&](int i, int) {
-        exponential[i] = exponential[i] != -kInfinity ? exp_fast(exponential[i] - max) : -0.0f;
-      });
+      for_each(
+          [&](int i, int) { exponential[i] = exponential[i] != -kInfinity ? exp_fast(exponential[i] - max) : -0.0f; });
     } else {
       for_each([&](int i, int) { exponential[i] = exp_fast(exponential[i] - max); });
     }

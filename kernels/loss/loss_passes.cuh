@@ -15,8 +15,8 @@ struct PlainLogits {
   }
 };
 
-// One row that is worked on in passes, each of which reads it anew, kUnit columns of a lane at a time; which columns are
-// whose, layout L says. Logits: as PlainLogits.
+// One row that is worked on in passes, each of which reads it anew, kUnit columns of a lane at a time; which columns
+// are whose, layout L says. Logits: as PlainLogits.
 template <class L, int kUnit, HardPart kHard, bool kSoft, class Logits>
 struct LossPasses {
   using Unit = RowLayout<L::kGroup, 1, kUnit>;
@@ -28,7 +28,7 @@ struct LossPasses {
   RowRef dense;
   int start;  // the lane's first column
   RowTarget target;
-  float weight;     // of the row
+  float weight;  // of the row
   bool looked_at;
 
   // body(lane, its first column)

@@ -104,8 +104,9 @@ template <class L, HardPart kHard>
 __device__ void do_far_row(const LossParams& p, const BlockRows& block, int thread, bool near, float scale,
                            LossTotals& totals) {
   const int index = thread / L::kGroup;
-  LossPasses<L, 1, kHard, true, PlainLogits> row{p, {block.student(p, index)}, {block.teacher(p, index)},
-                                                 block.dense(p, index), L::start(thread), {}, 0.0f, !near};
+  LossPasses<L, 1, kHard, true, PlainLogits> row{
+      p,    {block.student(p, index)}, {block.teacher(p, index)}, block.dense(p, index), L::start(thread), {}, 0.0f,
+      !near};
   std::uint32_t status = 0;  // known from before
   if (!near) row.weight = row_weight(p, block.first + index, status);
   if (kHard == HardPart::labels && !near) row.target = weighted_target(p, block.first + index, row.weight);
@@ -121,7 +122,8 @@ __device__ void do_far_row(const LossParams& p, const BlockRows& block, int thre
   soft.factor *= p.soft_weight * row.weight * scale;
   if (near) return;
   if (p.gradient.data != nullptr) {
-    row.write_gradient(block.gradient(p, index), max, hard, soft, [&](auto& x, const float* student) { find_far_elements(p, far, x, student); });
+    row.write_gradient(block.gradient(p, index), max, hard, soft,
+                       [&](auto& x, const float* student) { find_far_elements(p, far, x, student); });
   }
   const float loss = hard.loss + weighted_gap(p.soft_weight * row.weight, soft.loss);
   note_row(p, block.first + index, max, row.target.status, loss, soft.sums, true, row.start == 0, totals);
@@ -133,7 +135,8 @@ __device__ void do_far_row(const LossParams& p, const BlockRows& block, int thre
 //          more, mostly from the caches
 // limits   exponentials stay in registers: two to four arrays of 8 a lane
 template <class L, HardPart kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads, 3) loss_rows_kernel(const LossParams parameters, const LossAccess how) {
+__global__ void __launch_bounds__(kBlockThreads, 3)
+    loss_rows_kernel(const LossParams parameters, const LossAccess how) {
   const LossParams p = parameters;  // copies: parameters that are passed on by reference are read with an address each
   const LossAccess access = how;    // time
   const float divisor = loss_divisor(p);

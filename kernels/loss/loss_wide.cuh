@@ -37,9 +37,14 @@ __device__ void do_wide_row(const LossParams& p, const BlockRows& block, int kep
   extern __shared__ uint4 tiles[];
   auto* const shared = reinterpret_cast<unsigned char*>(tiles);
   LossPasses<WideLayout, 4, kHard, kSoft, KeptLogits> row{
-      p, {block.student(p, 0), shared, kept, true},
-      {block.teacher(p, 0), shared + kept * size_of(p.student.type), kept, true}, block.dense(p, 0),
-      WideLayout::start(static_cast<int>(threadIdx.x)), {}, 0.0f, false};
+      p,
+      {block.student(p, 0), shared, kept, true},
+      {block.teacher(p, 0), shared + kept * size_of(p.student.type), kept, true},
+      block.dense(p, 0),
+      WideLayout::start(static_cast<int>(threadIdx.x)),
+      {},
+      0.0f,
+      false};
   row.weight = row_weight(p, block.first, totals.status);
   if constexpr (kHard == HardPart::labels) row.target = weighted_target(p, block.first, row.weight);
   row.looked_at = is_looked_at<WideLayout, kHard, kSoft>(row.target, row.weight);

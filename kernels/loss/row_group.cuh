@@ -142,8 +142,8 @@ __device__ float group_sum(float value) {
   return group_reduce<kGroup>(value, Add{});
 }
 
-// The same for several values at once: their shuffles overlap, and one barrier serves all. Two calls with the same kSlot
-// must have another barrier between them.
+// The same for several values at once: their shuffles overlap, and one barrier serves all. Two calls with the same
+// kSlot must have another barrier between them.
 template <int kGroup, int kSlot, int kCount, class Combine>
 __device__ void group_reduce_all(float (&values)[kCount], Combine combine) {
   constexpr int kWidth = kGroup < 32 ? kGroup : 32;
@@ -162,7 +162,8 @@ __device__ void group_reduce_all(float (&values)[kCount], Combine combine) {
     __syncthreads();
 #pragma unroll
     for (int i = 0; i < kCount; ++i) values[i] = results[first][i];
-#pragma unroll 1  // registers are few where this is used
+    constexpr int kUnroll = kGroup <= 128 ? 3 : 1;  // registers are few where this is used
+#pragma unroll kUnroll
     for (int warp = 1; warp < kGroup / 32; ++warp) {
 #pragma unroll
       for (int i = 0; i < kCount; ++i) values[i] = combine(values[i], results[first + warp][i]);

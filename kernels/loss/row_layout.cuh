@@ -4,8 +4,8 @@
 
 namespace leaven::cuda {
 
-// Which columns of a row are whose: kGroup_ lanes, each with kVectors_ times kVector_ neighbouring columns. The order of
-// a row's sums follows from it, so it must follow from the number of classes alone.
+// Which columns of a row are whose: kGroup_ lanes, each with kVectors_ times kVector_ neighbouring columns. The order
+// of a row's sums follows from it, so it must follow from the number of classes alone.
 template <int kGroup_, int kVectors_, int kVector_>
 struct RowLayout {
   static constexpr int kGroup = kGroup_;

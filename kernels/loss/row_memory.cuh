@@ -52,7 +52,9 @@ __device__ inline Four read_four(const Float16* from) {
 }
 
 __device__ inline void write_one(float* to, float value) { *to = value; }
-__device__ inline void write_one(BFloat16* to, float value) { to->bits = __bfloat16_as_ushort(__float2bfloat16_rn(value)); }
+__device__ inline void write_one(BFloat16* to, float value) {
+  to->bits = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
 __device__ inline void write_one(Float16* to, float value) { to->bits = __half_as_ushort(__float2half_rn(value)); }
 
 __device__ inline void write_four(float* to, const Four& x) {

@@ -57,10 +57,14 @@ LEAVEN_HD void weigh_classes(RowTarget& target, const float* class_weights) {
   target.weight_b *= usable_weight(weight_b);
 }
 
-LEAVEN_HD RowTarget row_target(const TargetParams& t, std::int64_t row, std::int32_t classes) {
+// The labels of a row, without the classes' weights; and with them.
+LEAVEN_HD RowTarget label_target(const TargetParams& t, std::int64_t row, std::int32_t classes) {
   const bool mixed = t.b != nullptr;
-  RowTarget target = mixed_target(t.a[row], mixed ? t.b[row] : t.ignore_label, mixed ? t.weight_a[row] : 1.0f,
-                                  t.ignore_label, classes);
+  return mixed_target(t.a[row], mixed ? t.b[row] : t.ignore_label, mixed ? t.weight_a[row] : 1.0f, t.ignore_label,
+                      classes);
+}
+LEAVEN_HD RowTarget row_target(const TargetParams& t, std::int64_t row, std::int32_t classes) {
+  RowTarget target = label_target(t, row, classes);
   if (t.class_weights != nullptr) weigh_classes(target, t.class_weights);
   return target;
 }
