@@ -80,8 +80,8 @@ __device__ __forceinline__ Event find_event(const GeneralParams& g, std::int64_t
 
 template <int kGroup>
 __device__ __forceinline__ void write_gradient(const GeneralParams& g, const RowPlace& at, const TopKRow& row,
-                                               const SoftFactors& soft, const HardPart& hard, const Centre& centre,
-                                               float max, const ListedBits<kGroup>& listed) {
+                                               const SoftFactors& soft, const GeneralHardPart& hard,
+                                               const Centre& centre, float max, const ListedBits<kGroup>& listed) {
   const LossParams& p = g.loss;
   const float of_rest = event_gradient(soft, rest_event(row, p.temperature), centre, g.divergence, p.temperature);
   for_each_four<kGroup>(g.top_k, at, listed, [&](std::int64_t column, unsigned bits) {
@@ -110,7 +110,7 @@ __device__ __forceinline__ float process_row(const GeneralParams& g, const RowPl
                                              float scale, const ListedBits<kGroup>& listed, std::uint32_t& status) {
   const LossParams& p = g.loss;
   const Extent extent = find_extent<kGroup>(p.student, at, kStudentAligned);
-  const HardPart hard = find_hard_part<kGroup>(p, labels, at, extent, scale, status);
+  const GeneralHardPart hard = find_hard_part<kGroup>(p, labels, at, extent, scale, status);
   const TopKRow row = find_row<kGroup>(g, at, extent, listed);
   // The student's largest event: its logarithm takes the place of the largest logit.
   RowMax largest;
