@@ -1,6 +1,5 @@
 #pragma once
 
-#include "kernels/loss/hard_row.hpp"
 #include "kernels/loss/row_group.cuh"
 #include "kernels/loss/targets.hpp"
 
@@ -33,33 +32,6 @@ __device__ RowTarget find_target(const TargetParams& targets, std::int64_t row, 
   target.status = bad > 0.0f ? kWeightOutOfRange : 0u;
   target.valid = bad == 0.0f && wanted > 0.0f ? 1 : 0;
   return target;
-}
-
-// Its labels' share of the sums.
-__device__ inline void add_labels(const RowTarget& target, const InputRows& logits, std::int64_t row, float max,
-                                  HardSums& sums) {
-  sums.mass = target.weight_a + target.weight_b;
-  sums.label_mass = target.mass;
-  sums.target_gaps = target.weight_a > 0.0f ? target.weight_a * (max - load_logit(logits, row, target.a)) : 0.0f;
-  if (target.weight_b > 0.0f) sums.target_gaps += target.weight_b * (max - load_logit(logits, row, target.b));
-}
-
-// Sums of the lanes' classes become those of the row.
-template <int kGroup>
-__device__ void reduce_hard_sums(const LossParams& p, std::int64_t row, const RowTarget& target, float max,
-                                 HardSums& sums) {
-  sums.exponentials = group_sum<kGroup>(sums.exponentials);
-  if (p.targets.smoothing > 0.0f) {
-    sums.unmasked = group_sum<kGroup>(sums.unmasked);
-    sums.unmasked_mass = group_sum<kGroup>(sums.unmasked_mass);
-    sums.unmasked_gaps = group_sum<kGroup>(sums.unmasked_gaps);
-  }
-  if (p.targets.soft != nullptr) {
-    sums.mass = group_sum<kGroup>(sums.mass);
-    sums.target_gaps = group_sum<kGroup>(sums.target_gaps);
-  } else {
-    add_labels(target, p.student, row, max, sums);
-  }
 }
 
 // Weights of classes and rows; 1 where there are none. One that cannot be used counts as 0.
@@ -102,11 +74,6 @@ __device__ std::uint32_t class_weight_status(const LossParams& p) {
     status |= weight_status(p.targets.class_weights[c]);
   }
   return status;
-}
-
-// The weight of a class among the labels.
-__device__ inline float label_weight(const RowTarget& target, std::int64_t column) {
-  return (column == target.a ? target.weight_a : 0.0f) + (column == target.b ? target.weight_b : 0.0f);
 }
 
 }  // namespace leaven::cuda

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "kernels/loss/device_targets.cuh"
+#include "kernels/loss/hard_row.hpp"
 #include "kernels/loss/near_math.cuh"
 #include "kernels/loss/row_layout.cuh"
 

@@ -129,13 +129,19 @@ __device__ void do_far_row(const LossParams& p, const BlockRows& block, int thre
   note_row(p, block.first + index, max, row.target.status, loss, soft.sums, true, row.start == 0, totals);
 }
 
+// As many as there are registers for, without spills.
+template <class L, HardPart kHard, bool kSoft>
+inline constexpr int kBlocksPerMultiprocessor = kSoft&& kHard == HardPart::labels && (L::kGroup == 2 || L::kGroup == 8)
+                                                    ? 2
+                                                    : 3;
+
 // what     losses, their sum and gradients of rows of up to L::kGroup * L::kElements classes
 // who      L::kGroup lanes per row; a block takes L::kRows rows at a time
 // traffic  reads each logit and dense target once and writes one gradient; rows that are not near are read six times
 //          more, mostly from the caches
 // limits   exponentials stay in registers: two to four arrays of 8 a lane
 template <class L, HardPart kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads, 3)
+__global__ void __launch_bounds__(kBlockThreads, kBlocksPerMultiprocessor<L, kHard, kSoft>)
     loss_rows_kernel(const LossParams parameters, const LossAccess how) {
   const LossParams p = parameters;  // copies: parameters that are passed on by reference are read with an address each
   const LossAccess access = how;    // time
