@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <span>
@@ -9,11 +10,33 @@
 #include <leaven/leaven.hpp>
 #include "bench/support.hpp"
 
-// Losses: rows/s, and GB/s of the traffic that cannot be avoided (each input read once, the gradient written once).
-// Arguments: rows, classes, threads (of the CPU backend). The shapes are those of PyTorch's numbers in
-// docs/benchmarks.md: all but 65536x10 (which the caches hold) are 16 MiB a matrix and more.
+// Losses: rows/s, GB/s of the traffic that cannot be avoided (each input read once, the gradient written once), and
+// `of_copy`, its share of the rate at which memory is copied (read and written bytes; CPU: one thread, whatever the row
+// has). Arguments: rows, classes, threads (of the CPU backend). The shapes are those of PyTorch's numbers in
+// docs/benchmarks.md: all but 65536x10 (which the caches hold) are 16 MiB a matrix and more in float32.
 namespace leaven::bench {
 namespace {
+
+// GB/s read and written by a copy of 256 MiB, the best of five; found once.
+double copy_rate(Backend backend) {
+  static double rates[2] = {0, 0};
+  double& rate = rates[backend == Backend::cuda ? 1 : 0];
+  if (rate > 0) return rate;
+  constexpr std::size_t kBytes = std::size_t{256} << 20;
+  const OwnedStream owned(backend);
+  const Stream stream = owned;
+  const Buffer<std::byte> from = Buffer<std::byte>::zeros(kBytes, stream);
+  const Buffer<std::byte> to = Buffer<std::byte>::zeros(kBytes, stream);
+  for (int i = 0; i < 5; ++i) {
+    stream.synchronize();
+    const auto begin = std::chrono::steady_clock::now();
+    leaven::detail::copy(to.data(), backend, from.data(), backend, kBytes, stream);
+    stream.synchronize();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    rate = std::max(rate, 2e-9 * static_cast<double>(kBytes) / seconds.count());
+  }
+  return rate;
+}
 
 std::vector<float> logits(std::int64_t count, std::uint32_t seed) {
   std::vector<float> values(static_cast<std::size_t>(count));
@@ -61,12 +84,14 @@ struct Case {
 
   // Times `call`; it reads and writes `matrices` matrices of rows x classes.
   template <class Call>
-  void time(benchmark::State& state, int matrices, const Call& call) {
+  void time(benchmark::State& state, int matrices, const Call& call, double element_bytes = 4) {
     time_calls(state, stream, call);
     const double rows_done = static_cast<double>(state.iterations()) * static_cast<double>(rows);
     state.counters["rows/s"] = benchmark::Counter(rows_done, benchmark::Counter::kIsRate);
-    state.counters["GB/s"] =
-        benchmark::Counter(rows_done * static_cast<double>(classes) * 4e-9 * matrices, benchmark::Counter::kIsRate);
+    const double gigabytes = rows_done * static_cast<double>(classes) * element_bytes * 1e-9 * matrices;
+    state.counters["GB/s"] = benchmark::Counter(gigabytes, benchmark::Counter::kIsRate);
+    state.counters["of_copy"] =
+        benchmark::Counter(gigabytes / copy_rate(stream.backend()), benchmark::Counter::kIsRate);
   }
 
   int threads_before;
@@ -89,6 +114,28 @@ void distillation(benchmark::State& state, Backend backend) {
     distillation_loss(in, {.temperature = 4.0f, .hard_weight = 1.0f, .soft_weight = 1.0f}, c.out(), c.workspace.span(),
                       c.stream);
   });
+}
+
+std::vector<BFloat16> to_bf16(const std::vector<float>& values) {
+  std::vector<BFloat16> all;
+  for (const float value : values) all.push_back(to_bfloat16(value));
+  return all;
+}
+void distillation_bf16(benchmark::State& state, Backend backend) {
+  Case c(state, backend);
+  const Buffer<BFloat16> student(to_bf16(logits(c.rows * c.classes, 1)), c.stream);
+  const Buffer<BFloat16> teacher(to_bf16(logits(c.rows * c.classes, 2)), c.stream);
+  const Buffer<BFloat16> gradient(c.rows * c.classes, c.stream);
+  const DistillationInput in{.student = MatrixView<const BFloat16>::packed(student.data(), c.rows, c.classes),
+                             .teacher = MatrixView<const BFloat16>::packed(teacher.data(), c.rows, c.classes),
+                             .targets = HardTargets{c.labels.cspan()}};
+  const LossOutput out{.loss = c.loss.data(),
+                       .gradient = MatrixView<BFloat16>::packed(gradient.data(), c.rows, c.classes)};
+  const auto call = [&] {
+    distillation_loss(in, {.temperature = 4.0f, .hard_weight = 1.0f, .soft_weight = 1.0f}, out, c.workspace.span(),
+                      c.stream);
+  };
+  c.time(state, 3, call, 2);
 }
 
 void distillation_soft_only(benchmark::State& state, Backend backend) {
@@ -287,6 +334,7 @@ void class_balanced(benchmark::State& state, Backend backend) {
 const bool kRegistered = [] {
   const std::pair<const char*, void (*)(benchmark::State&, Backend)> rows[] = {
       {"distillation", distillation},
+      {"distillation_bf16", distillation_bf16},
       {"distillation_soft_only", distillation_soft_only},
       {"cross_entropy_hard", cross_entropy_hard},
       {"cross_entropy_smooth", cross_entropy_smooth},
@@ -309,8 +357,8 @@ const bool kRegistered = [] {
       {"distillation_standardised", standardised_kl},
       {"distillation_two_teachers", two_teachers},
       {"distillation_top_k", top_k_teacher}};
-  const std::pair<std::int64_t, std::int64_t> shapes[] = {{2097152, 2}, {65536, 10},  {419430, 10},
-                                                          {41943, 100}, {4194, 1000}, {128, 32768}};
+  const std::pair<std::int64_t, std::int64_t> shapes[] = {{2097152, 2}, {65536, 10},  {419430, 10}, {41943, 100},
+                                                          {4194, 1000}, {128, 32768}, {32, 131072}};
   for (const Backend backend : backends()) {
     for (const auto& [name, function] : rows) {
       auto* row =

@@ -32,16 +32,16 @@ struct RowSums {
 };
 
 bool is_smoothed(const LossParams& p) { return p.targets.smoothing > 0.0f; }
+bool needs_class_weights(const LossParams& p) { return is_smoothed(p) || p.targets.class_weights != nullptr; }
 
 // Where a row is one chunk, dense targets have been loaded by find_targets and class weights by loss_rows.
 void load_hard_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
   const bool several = chunk_count(p.classes, u) > 1;
-  const bool weighted = is_smoothed(p) || p.targets.class_weights != nullptr;
-  if (several && weighted) load_class_weights(p, u, chunk, x);
+  if (several && needs_class_weights(p)) load_class_weights(p, u, chunk, x);
   if (p.targets.soft == nullptr) return;
   if (several) load_dense(p, u, chunk, x);
   if (!all_lanes(u.targets.valid)) clear_lanes(x.dense, chunk.groups, u.targets.valid);
-  if (weighted) multiply(x.dense, x.class_weights, chunk.groups);
+  if (needs_class_weights(p)) multiply(x.dense, x.class_weights, chunk.groups);
 }
 
 void add_hard_sums(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x, RowSums& sums) {
@@ -353,8 +353,10 @@ void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_
   const TemperatureLanes k(p.temperature);
   Lanes total{}, valid{};
   std::uint32_t status = 0;
-  for (std::int64_t i = 0; kHard && i < chunk_count(p.classes, u); ++i) {
-    status |= load_class_weights(p, u, chunk_at(p.classes, u, i), scratch);
+  if (kHard && needs_class_weights(p)) {
+    for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
+      status |= load_class_weights(p, u, chunk_at(p.classes, u, i), scratch);
+    }
   }
   for_each_unit(begin, end, p.classes, u, [&] {
     Lanes losses, counts;
