@@ -6,6 +6,9 @@
 
 namespace leaven {
 
+/// Element types of image and matrix views. f16 and bf16 are named here and not yet accepted by any operation.
+enum class DType { u8, f32, f16, bf16 };
+
 /// Order of the dimensions in memory, slowest first.
 enum class Layout { nhwc, nchw };
 

@@ -53,7 +53,9 @@ __device__ __forceinline__ void finish_elements(float (&x)[kCount], float factor
 // traffic  reads each logit once and writes one result
 // limits   4 * kVectors values per lane stay in registers; `out` may be `logits`
 template <int kGroup, int kVectors, ProbabilityScale kScale>
-__global__ void __launch_bounds__(kBlockThreads, 4) softmax_rows_kernel(const SoftmaxParams p) {
+__global__ void __launch_bounds__(kBlockThreads, kGroup < kBlockThreads ? 4
+                                                 : kVectors < 8         ? 3
+                                                                : 2) softmax_rows_kernel(const SoftmaxParams p) {
   constexpr int kRows = kBlockThreads / kGroup;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
