@@ -1,10 +1,8 @@
-#include <algorithm>
 #include <array>
 
 #include "host/core/config.hpp"
-#include "host/core/parallel.hpp"
-#include "host/loss/lanes.hpp"
 #include "host/loss/loss_loops.hpp"
+#include "host/loss/partials.hpp"
 #include "host/loss/pseudo_loops.hpp"
 #include "host/loss/pseudo_weighting.hpp"
 #include "kernels/loss/pseudo_launchers.hpp"
@@ -13,13 +11,6 @@
 namespace leaven {
 namespace {
 
-// Rows whose losses are added up before the rest: a function of the number of classes alone.
-constexpr std::int64_t kMostRows = 512;
-std::int64_t rows_per_partial(std::int64_t classes) {
-  const std::int64_t rows = std::clamp<std::int64_t>(16384 / classes, 1, kMostRows);
-  return rows < kLanes ? rows : rows / kLanes * kLanes;
-}
-
 struct ConsistencyCall {
   LossParams params;  // student: strong, teacher: weak
   PseudoWeight weighting;
@@ -27,8 +18,8 @@ struct ConsistencyCall {
 };
 
 struct RowWeights {
-  std::array<std::int32_t, kMostRows> labels;  // the ignore label where the weight is 0
-  std::array<float, kMostRows> weights;
+  std::array<std::int32_t, kMostPartialRows> labels;  // the ignore label where the weight is 0
+  std::array<float, kMostPartialRows> weights;
 };
 
 // Of the rows begin .. end - 1. Returns how many are above 0.
@@ -72,7 +63,7 @@ void run_rows(const ConsistencyCall& call, float scale, std::int64_t begin, std:
     return pseudo_loops().soft_consistency(part, rows.weights.data(), scale, partial);
   }
   // weight * cross-entropy(label) as the mixture of the label and nothing
-  std::array<std::int32_t, kMostRows> nothing;
+  std::array<std::int32_t, kMostPartialRows> nothing;
   nothing.fill(part.targets.ignore_label);
   part.teacher = {};
   part.targets.a = rows.labels.data();
@@ -81,48 +72,16 @@ void run_rows(const ConsistencyCall& call, float scale, std::int64_t begin, std:
   loss_loops().hard(part, scale, 0, part.rows, partial);
 }
 
-template <class Body>
-void for_each_partial(const LossParams& p, Body&& body) {
-  const std::int64_t rows = rows_per_partial(p.classes);
-  const std::int64_t grain = std::max<std::int64_t>(1, 32768 / (rows * p.classes));
-  parallel_for((p.rows + rows - 1) / rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) body(p.partials[i], i * rows, std::min(p.rows, (i + 1) * rows));
-  });
-}
-
-LossPartial add_partials(const LossParams& p, double& loss) {
-  const std::int64_t rows = rows_per_partial(p.classes);
-  LossPartial total{0, 0};
-  loss = 0;
-  for (std::int64_t i = 0; i * rows < p.rows; ++i) {
-    loss += double{p.partials[i].loss};
-    total.valid += p.partials[i].valid;
-  }
-  return total;
-}
-
-float find_divisor(const ConsistencyCall& call) {
-  const LossParams& p = call.params;
-  if (!p.divide_by_valid) return p.divisor;
-  for_each_partial(p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) {
-    RowWeights rows;
-    partial = {0, find_weights(call, begin, end, rows)};
-  });
-  double loss = 0;
-  return static_cast<float>(add_partials(p, loss).valid);
-}
-
 void consistency_cpu(const ConsistencyCall& call) {
-  const LossParams& p = call.params;
-  const float divisor = find_divisor(call);
-  const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
-  for_each_partial(p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) {
-    run_rows(call, scale, begin, end, partial);
-  });
-  double loss = 0;
-  const LossPartial total = add_partials(p, loss);
-  if (p.loss != nullptr) *p.loss = divisor > 0.0f ? static_cast<float>(loss / double{divisor}) : 0.0f;
-  if (p.valid_rows != nullptr) *p.valid_rows = total.valid;
+  run_partials(
+      call.params,
+      [&](std::int64_t begin, std::int64_t end) {
+        RowWeights rows;
+        return find_weights(call, begin, end, rows);
+      },
+      [&](float scale, LossPartial& partial, std::int64_t begin, std::int64_t end) {
+        run_rows(call, scale, begin, end, partial);
+      });
 }
 
 }  // namespace

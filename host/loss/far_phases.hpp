@@ -32,12 +32,9 @@ void far_max_across(FarMaxLanes& max) {
   LEAVEN_EACH_LANE(r) max.set(r, all);
 }
 
-struct FarReferences {
-  Lanes student_max, teacher_max, hi, lo;
-};
-FarReferences far_references(const FarMaxLanes& max) {
+References far_references(const FarMaxLanes& max) {
   const FarMaxLanes local = max;
-  FarReferences lanes;
+  References lanes;
   LEAVEN_EACH_LANE(r) {
     const Difference reference = soft_reference(local.at(r));
     lanes.student_max.v[r] = finite_max(local.student.v[r]);
@@ -53,9 +50,9 @@ struct FarSums {
 };
 
 void far_elements(const float* __restrict s, const float* __restrict t, float* __restrict p, float* __restrict q,
-                  float* __restrict delta, std::int64_t groups, const FarReferences& references,
+                  float* __restrict delta, std::int64_t groups, const References& references,
                   const TemperatureLanes& temperature, FarSums& sums) {
-  const FarReferences local = references;
+  const References local = references;
   const TemperatureLanes k = temperature;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     FarSums part{};

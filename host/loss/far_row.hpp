@@ -10,7 +10,7 @@ namespace {
 
 struct FarRow {
   FarMaxLanes max;
-  FarReferences references;
+  References references;
   FarSums sums;
   FarLanes lanes;
   SoftLanes result;  // the factor without weights
@@ -54,7 +54,7 @@ void find_far_sums(const LossParams& p, const LossUnit& u, const TemperatureLane
 
 void find_far_factors(const TemperatureLanes& k, FarRow& far) {
   const FarSums sums = far.sums;
-  const FarReferences references = far.references;
+  const References references = far.references;
   FarLanes lanes{};
   LEAVEN_EACH_LANE(r) {
     const SoftRow row =

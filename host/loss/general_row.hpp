@@ -185,12 +185,12 @@ std::int64_t for_each_row(const LossParams& p, float scale, std::int64_t begin, 
   for (std::int64_t row = begin; row < end; ++row) {
     Unit u;
     u.row = row;
-    const RowWeight weight = row_weight(p.row_weights, row);
+    const float weight = row_weight(p, row, status);
     const RowTarget labels = labelled ? find_row_target(p, u, x.dense) : RowTarget{};
-    status |= weight.status | labels.status;
-    const bool valid = is_valid(row, labels, status) & (weight.weight > 0.0f);
+    status |= labels.status;
+    const bool valid = is_valid(row, labels, status) & (weight > 0.0f);
     if (valid) {
-      losses[row - begin] = weight.weight * process(u, labels, scale * weight.weight, status);
+      losses[row - begin] = weight * process(u, labels, scale * weight, status);
     } else {
       losses[row - begin] = 0.0f;
       clear_gradient(p, u, x.gradient);

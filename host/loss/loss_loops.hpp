@@ -14,6 +14,8 @@ struct LossLoops {
   LossRowsFunction hard;  // cross-entropy alone
   LossRowsFunction soft;  // T^2 KL alone
   LossRowsFunction both;
+  // How many of the rows begin .. end - 1 are valid.
+  std::int64_t (*count_valid)(const LossParams& params, std::int64_t begin, std::int64_t end);
 };
 LEAVEN_DECLARE_ISA_TABLE(LossLoops, loss_loops)
 

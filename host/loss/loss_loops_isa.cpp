@@ -12,7 +12,7 @@ struct HardLaneSums {
 };
 struct RowSums {
   MaxLanes max;
-  NearReferences references;
+  References references;
   NearSums near;
   HardLaneSums hard;
 
@@ -64,7 +64,7 @@ void hard_sums_across(HardLaneSums& sums) {
   sum_across(sums.unmasked.gaps);
 }
 
-void add_near_sums(const LossUnit& u, const Chunk& chunk, const NearReferences& references, const TemperatureLanes& k,
+void add_near_sums(const LossUnit& u, const Chunk& chunk, const References& references, const TemperatureLanes& k,
                    Scratch& x, NearSums& sums) {
   const std::int64_t whole = u.tile ? chunk.groups : chunk.columns / kLanes;
   near_elements(x.student, x.teacher, x.q, x.w, whole, references, k, sums);
@@ -375,8 +375,26 @@ void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_
   if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
 }
 
+std::int64_t count_valid(const LossParams& p, std::int64_t begin, std::int64_t end) {
+  Scratch scratch;
+  LossUnit u;
+  Lanes valid{};
+  for_each_unit(begin, end, p.classes, u, [&] {
+    find_row_weights(p, u);
+    Lanes counts;
+    LEAVEN_EACH_LANE(r) counts.v[r] = u.weight.v[r] > 0.0f ? 1.0f : 0.0f;
+    if (p.teacher.data == nullptr) {
+      find_targets(p, u, scratch);
+      counts = u.targets.valid;
+    }
+    drop_spare_lanes(u, counts);
+    add(valid, counts);
+  });
+  return static_cast<std::int64_t>(lane_sum(valid));
+}
+
 }  // namespace
 
-const LossLoops loss_loops = {loss_rows<true, false>, loss_rows<false, true>, loss_rows<true, true>};
+const LossLoops loss_loops = {loss_rows<true, false>, loss_rows<false, true>, loss_rows<true, true>, count_valid};
 
 }  // namespace leaven::LEAVEN_ISA

@@ -69,12 +69,12 @@ void min_across(Lanes& values) {
 }
 
 // What the element loops need of the maxima, per lane.
-struct NearReferences {
+struct References {
   Lanes student_max, teacher_max, hi, lo;
 };
-NearReferences near_references(const MaxLanes& max) {
+References near_references(const MaxLanes& max) {
   const MaxLanes local = max;
-  NearReferences lanes;
+  References lanes;
   LEAVEN_EACH_LANE(r) {
     const Difference reference = difference(local.student.v[r], local.teacher.v[r]);
     lanes.student_max.v[r] = finite_max(local.student.v[r]);
@@ -95,9 +95,9 @@ struct NearSums {
 };
 
 void near_elements(const float* __restrict s, const float* __restrict t, float* __restrict q, float* __restrict d,
-                   std::int64_t groups, const NearReferences& references, const TemperatureLanes& temperature,
+                   std::int64_t groups, const References& references, const TemperatureLanes& temperature,
                    NearSums& sums) {
-  const NearReferences local = references;
+  const References local = references;
   const TemperatureLanes k = temperature;
   Lanes largest = sums.largest, smallest = sums.smallest;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
@@ -123,7 +123,7 @@ void near_elements(const float* __restrict s, const float* __restrict t, float* 
 
 // The last group of a row, of which only `columns` lanes exist: the others repeat the first, with probability 0.
 void near_tail(const float* __restrict s, const float* __restrict t, float* __restrict q, float* __restrict d,
-               int columns, const NearReferences& references, const TemperatureLanes& k, NearSums& sums) {
+               int columns, const References& references, const TemperatureLanes& k, NearSums& sums) {
   LEAVEN_EACH_LANE(r) {
     const int from = r < columns ? r : 0;
     const NearElement e =

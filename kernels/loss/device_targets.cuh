@@ -34,15 +34,9 @@ __device__ RowTarget find_target(const TargetParams& targets, std::int64_t row, 
   return target;
 }
 
-// Weights of classes and rows; 1 where there are none. One that cannot be used counts as 0.
+// The weight of a class; 1 where there are none. One that cannot be used counts as 0.
 __device__ inline float class_weight(const TargetParams& targets, std::int64_t column) {
   return targets.class_weights != nullptr ? usable_weight(targets.class_weights[column]) : 1.0f;
-}
-__device__ inline float row_weight(const LossParams& p, std::int64_t row, std::uint32_t& status) {
-  if (p.row_weights == nullptr) return 1.0f;
-  const float weight = p.row_weights[row];
-  status |= weight_status(weight);
-  return usable_weight(weight);
 }
 
 // The labels of a row; a row of weight 0 is an ignored one.

@@ -13,16 +13,21 @@ struct LossTotals {
   std::uint32_t status = 0;
 };
 
-// Keeps what is to be kept of a finished row. `sums` is NaN where a logit was NaN or +inf.
+// Keeps what is to be kept of a finished row.
+__device__ inline void keep_row(const LossParams& p, std::int64_t row, float loss, bool valid, bool first_lane,
+                                LossTotals& totals) {
+  if (!first_lane) return;
+  if (p.row_losses != nullptr) p.row_losses[row] = loss;
+  totals.loss += loss;
+  totals.valid += valid ? 1 : 0;
+}
+// The same, with the status of its logits: `sums` is NaN where one was NaN or +inf.
 __device__ inline void note_row(const LossParams& p, std::int64_t row, const RowMax& max, std::uint32_t status,
                                 float loss, float sums, bool valid, bool first_lane, LossTotals& totals) {
   const bool infinite = max.student == kInfinity || max.teacher == kInfinity;
   totals.status |= status;
   if (sums != sums) totals.status |= infinite ? kLogitPlusInfinity : kLogitNaN;
-  if (!first_lane) return;
-  if (p.row_losses != nullptr) p.row_losses[row] = loss;
-  totals.loss += loss;
-  totals.valid += valid ? 1 : 0;
+  keep_row(p, row, loss, valid, first_lane, totals);
 }
 
 __device__ inline float loss_divisor(const LossParams& p) {

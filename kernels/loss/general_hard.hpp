@@ -48,15 +48,4 @@ LEAVEN_HD float share_gradient(const HardFactors& f, float exponential, float sh
   return mul_add(f.softmax, exponential, -(f.target * share));
 }
 
-// The weight of a row: 0 for an ignored one.
-struct RowWeight {
-  float weight = 1;
-  std::uint32_t status = 0;
-};
-LEAVEN_HD RowWeight row_weight(const float* weights, std::int64_t row) {
-  if (weights == nullptr) return {};
-  const float weight = weights[row];
-  return {usable_weight(weight), weight_status(weight)};
-}
-
 }  // namespace leaven

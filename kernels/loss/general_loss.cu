@@ -294,22 +294,19 @@ __global__ void __launch_bounds__(kBlockThreads, 2)
        first += std::int64_t{gridDim.x} * kRows) {
     RowPlace at{first + threadIdx.x / kGroup, p.classes, -1, aligned};
     if (at.row >= p.rows) break;
-    const RowWeight weight = row_weight(p.row_weights, at.row);
+    const float weight = row_weight(p, at.row, totals.status);
     const RowTarget labels = p.hard || decoupled ? find_row_target<kGroup>(p, at) : RowTarget{};
-    const bool valid = weight.weight > 0.0f && (!decoupled || labels.valid != 0);
+    const bool valid = weight > 0.0f && (!decoupled || labels.valid != 0);
     if (decoupled) at.excluded = labels.a;
-    totals.status |= weight.status | labels.status;
+    totals.status |= labels.status;
     float loss = 0;
     if (valid) {
-      const float scale = divisor > 0.0f ? weight.weight / divisor : 0.0f;
-      loss = weight.weight * process_row<kGroup>(g, at, labels, scale, teachers[threadIdx.x / kGroup], totals.status);
+      const float scale = divisor > 0.0f ? weight / divisor : 0.0f;
+      loss = weight * process_row<kGroup>(g, at, labels, scale, teachers[threadIdx.x / kGroup], totals.status);
     } else {
       clear_gradient<kGroup>(p, at);
     }
-    if (threadIdx.x % kGroup != 0) continue;
-    if (p.row_losses != nullptr) p.row_losses[at.row] = loss;
-    totals.loss += loss;
-    totals.valid += valid ? 1 : 0;
+    keep_row(p, at.row, loss, valid, threadIdx.x % kGroup == 0, totals);
   }
   finish_loss(p, totals);
 }
@@ -325,7 +322,8 @@ __global__ void __launch_bounds__(kBlockThreads) count_general_kernel(const __gr
   for (std::int64_t row = std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x; row < p.rows;
        row += std::int64_t{gridDim.x} * kBlockThreads) {
     const bool labelled = !decoupled || label_target(p.targets, row, static_cast<std::int32_t>(p.classes)).valid != 0;
-    count += labelled && row_weight(p.row_weights, row).weight > 0.0f ? 1 : 0;
+    std::uint32_t status = 0;  // the losses' kernel reports it
+    count += labelled && row_weight(p, row, status) > 0.0f ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
   if (threadIdx.x == 0 && count > 0) atomicAdd(&p.workspace->valid, count);

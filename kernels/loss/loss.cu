@@ -5,9 +5,9 @@ namespace leaven::cuda {
 namespace {
 
 // what     counts the valid rows into the workspace
-// who      a warp per row of dense targets, a thread per row of labels; integer atomics, so the order does not matter
-// traffic  reads each label or dense weight once, and each row weight
-// limits   with a soft part only the weights decide
+// who      kGroup lanes per row of dense targets, a thread per row of labels; integer atomics, so the order does not
+// matter traffic  reads each label or dense weight once, and each row weight limits   with a soft part only the weights
+// decide
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossParams p, bool aligned) {
   constexpr int kRows = kBlockThreads / kGroup;
@@ -30,9 +30,13 @@ void count_valid(const LossParams& p, CUstream_st* stream) {
   constexpr const char* kName = "count of valid rows";
   const bool aligned = is_aligned(p.targets.soft, p.targets.soft_stride);
   if (p.targets.soft == nullptr || p.teacher.data != nullptr) {
-    launch(kName, count_valid_kernel<1>, grid_for(p.rows, 256, 1024), kBlockThreads, 0, stream, p, aligned);
+    launch(kName, count_valid_kernel<1>, grid_for(p.rows, kBlockThreads, 1024), kBlockThreads, 0, stream, p, aligned);
   } else {
-    launch(kName, count_valid_kernel<32>, grid_for(p.rows, 8, 1024), kBlockThreads, 0, stream, p, aligned);
+    for_group(p.classes, [&](auto group) {
+      constexpr int kGroup = decltype(group)::value;
+      launch(kName, count_valid_kernel<kGroup>, grid_for(p.rows, kBlockThreads / kGroup, 1024), kBlockThreads, 0,
+             stream, p, aligned);
+    });
   }
 }
 
@@ -47,12 +51,7 @@ std::int64_t shared_memory_limit() {
   return bytes - kOwn;
 }
 
-void loss(const LossParams& params, CUstream_st* stream) {
-  LossParams p = params;
-  if (p.divide_by_valid && p.teacher.data != nullptr && p.row_weights == nullptr) {  // every row is valid
-    p.divide_by_valid = false;
-    p.divisor = static_cast<float>(p.rows);
-  }
+void loss(const LossParams& p, CUstream_st* stream) {
   if (p.divide_by_valid) count_valid(p, stream);
   const bool dense = p.targets.soft != nullptr;
   if (p.teacher.data == nullptr) return dense ? launch_dense_cross_entropy(p, stream) : launch_cross_entropy(p, stream);

@@ -48,6 +48,14 @@ LEAVEN_HD RowTarget mixed_target(std::int32_t a, std::int32_t b, float weight, s
 LEAVEN_HD float usable_weight(float weight) { return is_good_weight(weight) ? weight : 0.0f; }
 LEAVEN_HD std::uint32_t weight_status(float weight) { return is_good_weight(weight) ? 0u : kWeightOutOfRange; }
 
+// The weight of a row; 1 where there are none.
+LEAVEN_HD float row_weight(const LossParams& p, std::int64_t row, std::uint32_t& status) {
+  if (p.row_weights == nullptr) return 1.0f;
+  const float weight = p.row_weights[row];
+  status |= weight_status(weight);
+  return usable_weight(weight);
+}
+
 LEAVEN_HD void weigh_classes(RowTarget& target, const float* class_weights) {
   const float weight_a = class_weights[target.a];
   const float weight_b = class_weights[target.b];

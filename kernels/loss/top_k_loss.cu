@@ -167,22 +167,19 @@ __global__ void __launch_bounds__(kBlockThreads, 2)
        first += std::int64_t{gridDim.x} * kRows) {
     const RowPlace at{first + threadIdx.x / kGroup, p.classes, -1, aligned};
     if (at.row >= p.rows) break;
-    const RowWeight weight = row_weight(p.row_weights, at.row);
+    const float weight = row_weight(p, at.row, totals.status);
     const RowTarget labels = p.hard ? find_row_target<kGroup>(p, at) : RowTarget{};
     const std::uint32_t status = find_status<kGroup>(g.top_k, at);
-    const bool valid = weight.weight > 0.0f && status == 0u;
-    totals.status |= weight.status | labels.status | status;
+    const bool valid = weight > 0.0f && status == 0u;
+    totals.status |= labels.status | status;
     float loss = 0;
     if (valid) {
-      const float scale = divisor > 0.0f ? weight.weight / divisor : 0.0f;
-      loss = weight.weight * process_row<kGroup>(g, at, labels, scale, listed, totals.status);
+      const float scale = divisor > 0.0f ? weight / divisor : 0.0f;
+      loss = weight * process_row<kGroup>(g, at, labels, scale, listed, totals.status);
     } else {
       clear_gradient<kGroup>(p, at);
     }
-    if (threadIdx.x % kGroup != 0) continue;
-    if (p.row_losses != nullptr) p.row_losses[at.row] = loss;
-    totals.loss += loss;
-    totals.valid += valid ? 1 : 0;
+    keep_row(p, at.row, loss, valid, threadIdx.x % kGroup == 0, totals);
   }
   finish_loss(p, totals);
 }
@@ -197,7 +194,8 @@ __global__ void __launch_bounds__(kBlockThreads) count_top_k_kernel(const __grid
   for (std::int64_t first = std::int64_t{blockIdx.x} * 8; first < p.rows; first += std::int64_t{gridDim.x} * 8) {
     const RowPlace at{first + threadIdx.x / 32, p.classes, -1, 0};
     if (at.row >= p.rows) break;
-    const bool good = find_status<32>(g.top_k, at) == 0u && row_weight(p.row_weights, at.row).weight > 0.0f;
+    std::uint32_t status = find_status<32>(g.top_k, at);
+    const bool good = status == 0u && row_weight(p, at.row, status) > 0.0f;
     count += good && threadIdx.x % 32 == 0 ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
