@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/loss/row_layout.cuh"
+#include "kernels/loss/row_memory.cuh"
 
 // T^2 KL of rows that are not near (row_loss.hpp): several passes over the logits, two exponentials per class in each.
 namespace leaven::cuda {

@@ -40,11 +40,10 @@ __device__ inline float loss_divisor(const LossParams& p) {
 // fences   a block's sum is visible before its ticket (release); the last block reads after the last ticket (acquire),
 //          past the first-level cache
 // limits   only the first lanes of groups of kGroup have totals
-template <int kGroup = 1>
+template <int kGroup = 1, int kThreads = kBlockThreads>
 __device__ void finish_loss(const LossParams& p, const LossTotals& totals) {
   if (totals.status != 0 && p.status != nullptr) atomicOr(p.status, totals.status);
   if (p.loss == nullptr && p.valid_rows == nullptr && !p.divide_by_valid) return;
-  constexpr int kThreads = kGroup > kBlockThreads ? kGroup : kBlockThreads;
   const float divisor = loss_divisor(p);
   float loss = totals.loss;
   int valid = totals.valid;

@@ -3,29 +3,28 @@
 #include "kernels/loss/device_targets.cuh"
 #include "kernels/loss/hard_row.hpp"
 #include "kernels/loss/near_math.cuh"
-#include "kernels/loss/row_layout.cuh"
+#include "kernels/loss/row_memory.cuh"
 
 namespace leaven::cuda {
 
 enum class HardPart { none, labels, dense };
 
-// The soft part of a row. The gradient of a class is factor * (w - q * mean_w), less q * residual in it.
+// The soft part of a row. The gradient of a class is factor * (w - q * mean_w).
 struct SoftResult {
   float loss = 0;  // T^2 KL
   float factor = 0;
   float mean_w = 0;
-  float residual = 0;  // of rows of few classes
-  float sums = 0;      // NaN where a logit is NaN or +inf
+  float sums = 0;  // NaN where a logit is NaN or +inf
 };
 
 // Sums over a row that need its maxima only.
 template <HardPart kHard, bool kSoft>
 struct LossSums {
   static constexpr int kExponentials = kSoft ? 2 : 0;  // after q and q d
-  static constexpr int kGaps = kExponentials + 1;
-  static constexpr int kMass = kGaps + 1;   // of dense targets, times the classes' weights
-  static constexpr int kGiven = kMass + 1;  // of dense targets as they are; NaN where one is bad
-  static constexpr int kCount = kExponentials + (kHard == HardPart::none ? 0 : kHard == HardPart::labels ? 2 : 4);
+  static constexpr int kGaps = kExponentials + 1;      // of dense targets, as the next two
+  static constexpr int kMass = kGaps + 1;              // times the classes' weights
+  static constexpr int kGiven = kMass + 1;             // as they are; NaN where one is bad
+  static constexpr int kCount = kExponentials + (kHard == HardPart::none ? 0 : kHard == HardPart::labels ? 1 : 4);
 
   float v[kCount] = {};
   float unmasked[3] = {};  // count, weights, weighted gaps: where labels are smoothed
@@ -33,32 +32,26 @@ struct LossSums {
   float smallest = 0;
 };
 
-// Some columns of a row in the registers of one lane: logits first, then what is made of them.
-template <class L, HardPart kHard, bool kSoft>
+// Some neighbouring columns of a row in the registers of a lane: logits first, then what is made of them.
+template <int kColumns_, HardPart kHard, bool kSoft>
 struct LossLane {
   using Sums = LossSums<kHard, kSoft>;
   static constexpr bool kHasHard = kHard != HardPart::none;
   static constexpr bool kDense = kHard == HardPart::dense;
-  static constexpr int kElements = L::kElements;
-  static constexpr bool kResidual = L::kGroup <= 1;  // rows of up to kNearResidualClasses
+  static constexpr int kColumns = kColumns_;
 
-  float exponential[kElements];         // of the hard part; the student's logits at first; -0 where masked (smoothing)
-  float q[kSoft ? kElements : 1];       // the teacher's logits at first
-  float w[kSoft ? kElements : 1];       // differences of logits at first
-  float dense[kDense ? kElements : 1];  // targets; then times the classes' weights
+  float exponential[kColumns];         // of the hard part; the student's logits at first; -0 where masked (smoothing)
+  float q[kSoft ? kColumns : 1];       // the teacher's logits at first
+  float w[kSoft ? kColumns : 1];       // differences of logits at first
+  float dense[kDense ? kColumns : 1];  // targets; then times the classes' weights
+  int start;                           // its first column
   int classes;
-  int start;       // its first column
-  bool looked_at;  // else all columns count as behind the end
 
   // body(i, column)
   template <class Body>
   __device__ void for_each(Body&& body) const {
 #pragma unroll
-    for (int v = 0; v < L::kVectors; ++v) {
-      if (!L::used(v, classes)) break;
-#pragma unroll
-      for (int j = 0; j < L::kVector; ++j) body(v * L::kVector + j, start + L::offset(v) + j);
-    }
+    for (int i = 0; i < kColumns; ++i) body(i, start + i);
   }
 
   __device__ void add_to_max(float (&max)[kSoft ? 2 : 1]) const {
@@ -72,24 +65,15 @@ struct LossLane {
   __device__ void find_near_elements(const LossParams& p, const RowMax& max, const float* student) {
     const Difference reference = difference(max.student, max.teacher);
     const float error = log2e_error(p.temperature);
-    const int readable = looked_at ? classes - start : 0;
-#pragma unroll
-    for (int v = 0; v < L::kVectors; ++v) {
-      if (!L::used(v, classes)) break;
-      const int first = v * L::kVector;
-#pragma unroll
-      for (int i = first; i < first + L::kVector; ++i) {
-        const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature, error);
-        q[i] = e.q;
-        w[i] = e.d;
-      }
-      if (readable - L::offset(v) < L::kVector) {
-#pragma unroll
-        for (int j = 0; j < L::kVector; ++j) {
-          if (j >= readable - L::offset(v)) q[first + j] = w[first + j] = 0.0f;
-        }
-      }
-    }
+    for_each([&](int i, int) {
+      const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature, error);
+      q[i] = e.q;
+      w[i] = e.d;
+    });
+    if (kColumns == 1 || classes - start >= kColumns) return;
+    for_each([&](int i, int column) {
+      if (column >= classes) q[i] = w[i] = 0.0f;
+    });
   }
 
   // Bad dense targets become 0. Returns the sum of what was given, NaN where one was bad.
@@ -115,14 +99,6 @@ struct LossLane {
   }
   static __device__ bool is_unmasked(float exponential) { return __float_as_uint(exponential) != 0x80000000u; }
 
-  // body(i, weight) at the labels that count.
-  template <class Body>
-  __device__ void at_labels(const LossParams& p, const RowTarget& target, Body&& body) const {
-    at_label<L>(target.weight_a > 0.0f ? target.a : -1, start, [&](int i) { body(i, target.weight_a); });
-    if (p.targets.b == nullptr) return;
-    at_label<L>(target.weight_b > 0.0f ? target.b : -1, start, [&](int i) { body(i, target.weight_b); });
-  }
-
   // Logits become q and d; the student's stay.
   __device__ void add_to_soft_sums(const LossParams& p, const RowMax& max, Sums& sums) {
     find_near_elements(p, max, exponential);
@@ -134,19 +110,16 @@ struct LossLane {
     });
   }
   // The student's logits become exponentials.
-  __device__ void add_to_hard_sums(const LossParams& p, const RowMax& max, const RowTarget& target, Sums& sums) {
+  __device__ void add_to_hard_sums(const LossParams& p, const RowMax& max, Sums& sums) {
     const float student_max = finite_max(max.student);
-    if constexpr (kHard == HardPart::labels) {
-      at_labels(p, target,
-                [&](int i, float weight) { sums.v[Sums::kGaps] += weight * (student_max - exponential[i]); });
-      if (p.targets.smoothing > 0.0f) add_to_unmasked(p, student_max, sums);
-    }
     if constexpr (kDense) {
       sums.v[Sums::kGiven] += weigh_dense(p);
       for_each([&](int i, int) {
         sums.v[Sums::kMass] += dense[i];
         sums.v[Sums::kGaps] += weighted_gap(dense[i], student_max - exponential[i]);
       });
+    } else if (p.targets.smoothing > 0.0f) {
+      add_to_unmasked(p, student_max, sums);
     }
     find_exponentials(p, student_max);
     for_each([&](int i, int) { sums.v[Sums::kExponentials] += exponential[i]; });
@@ -171,36 +144,45 @@ struct LossLane {
     });
   }
 
-  // Exponentials become the gradient of the hard part.
-  __device__ void find_hard_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard) {
-    if constexpr (kHard == HardPart::labels) {
-      if (p.targets.smoothing > 0.0f) {
-        for_each([&](int i, int column) {
-          const float spread = is_unmasked(exponential[i]) ? hard.spread * class_weight(p.targets, column) : 0.0f;
-          exponential[i] = mul_add(hard.softmax, exponential[i], -spread);
-        });
-      } else {
-        for_each([&](int i, int) { exponential[i] *= hard.softmax; });
-      }
-      at_labels(p, target, [&](int i, float weight) { exponential[i] -= hard.target * weight; });
-    } else {
+  // Exponentials become the gradient of the hard part, but for its labels.
+  __device__ void find_hard_gradient(const LossParams& p, const HardRow& hard) {
+    if (kDense) {
       for_each([&](int i, int) { exponential[i] = mul_add(-hard.target, dense[i], hard.softmax * exponential[i]); });
+    } else if (p.targets.smoothing > 0.0f) {
+      for_each([&](int i, int column) {
+        const float spread = is_unmasked(exponential[i]) ? hard.spread * class_weight(p.targets, column) : 0.0f;
+        exponential[i] = mul_add(hard.softmax, exponential[i], -spread);
+      });
+    } else {
+      for_each([&](int i, int) { exponential[i] *= hard.softmax; });
     }
-    if (target.valid != 0) return;
-    for_each([&](int i, int) { exponential[i] = 0.0f; });
   }
 
-  __device__ void find_gradient(const SoftResult& soft, float (&gradient)[kElements]) const {
+  // Of a label: the rest of find_hard_gradient.
+  __device__ void subtract_at(int label, float value) {
+    if (static_cast<unsigned>(label - start) >= static_cast<unsigned>(kColumns)) return;
+    for_each([&](int i, int column) {
+      if (column == label) exponential[i] -= value;
+    });
+  }
+
+  __device__ void find_gradient(const SoftResult& soft, float (&gradient)[kColumns]) const {
     for_each([&](int i, int) {
       gradient[i] = exponential[i];
       if constexpr (kSoft) {
-        float value = mul_add(q[i], -soft.mean_w, w[i]);  // near_gradient; the sign is changed once a row
-        if constexpr (kResidual) value = mul_add(q[i], -soft.residual, value);
+        const float value = mul_add(q[i], -soft.mean_w, w[i]);  // near_gradient; the sign is changed once a row
         gradient[i] = kHasHard ? mul_add(soft.factor, value, exponential[i]) : soft.factor * value;
       }
     });
   }
 };
+
+// body(class, weight) for the labels that count.
+template <class Body>
+__device__ void for_each_label(const LossParams& p, const RowTarget& target, Body&& body) {
+  if (target.weight_a > 0.0f) body(target.a, target.weight_a);
+  if (p.targets.b != nullptr && target.weight_b > 0.0f) body(target.b, target.weight_b);
+}
 
 // The lanes' maxima become those of the row.
 template <int kGroup, int kCount>
@@ -209,20 +191,20 @@ __device__ RowMax reduce_max(float (&max)[kCount]) {
   return {max[0], max[kCount - 1], 0.0f};
 }
 
-// The lanes' sums become those of the row. Returns what hard_row takes; dense targets decide whether the row is valid.
+// The lanes' sums become those of the row, and `hard` what hard_row takes, but for the gaps at labels; dense targets
+// decide whether the row is valid.
 template <int kGroup, HardPart kHard, bool kSoft>
-__device__ HardSums reduce_sums(const LossParams& p, LossSums<kHard, kSoft>& sums, RowTarget& target) {
+__device__ void reduce_sums(const LossParams& p, LossSums<kHard, kSoft>& sums, RowTarget& target, HardSums& hard) {
   using Sums = LossSums<kHard, kSoft>;
   group_reduce_all<kGroup, 1>(sums.v, Add{});
-  HardSums hard;
-  if constexpr (kHard == HardPart::none) return hard;
+  if constexpr (kHard == HardPart::none) return;
   hard.exponentials = sums.v[Sums::kExponentials];
-  hard.target_gaps = sums.v[Sums::kGaps];
   if constexpr (kHard == HardPart::dense) {
+    hard.target_gaps = sums.v[Sums::kGaps];
     hard.mass = sums.v[Sums::kMass];
     target.valid = sums.v[Sums::kGiven] > 0.0f ? 1 : 0;
     target.status |= sums.v[Sums::kGiven] == sums.v[Sums::kGiven] ? 0u : kWeightOutOfRange;
-    return hard;
+    return;
   }
   hard.mass = target.weight_a + target.weight_b;
   hard.label_mass = target.mass;
@@ -232,7 +214,6 @@ __device__ HardSums reduce_sums(const LossParams& p, LossSums<kHard, kSoft>& sum
     hard.unmasked_mass = sums.unmasked[1];
     hard.unmasked_gaps = sums.unmasked[2];
   }
-  return hard;
 }
 
 // A row that is not looked at is a near one with loss and gradient 0.

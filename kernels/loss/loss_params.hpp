@@ -67,4 +67,6 @@ struct LossParams {
   LossPartial* partials = nullptr;
 };
 
+LEAVEN_HD InputRows dense_rows(const LossParams& p) { return {p.targets.soft, p.targets.soft_stride, FloatType::f32}; }
+
 }  // namespace leaven

@@ -19,8 +19,7 @@ struct PlainLogits {
 // are whose, layout L says. Logits: as PlainLogits.
 template <class L, int kUnit, HardPart kHard, bool kSoft, class Logits>
 struct LossPasses {
-  using Unit = RowLayout<L::kGroup, 1, kUnit>;
-  using Lane = LossLane<Unit, kHard, kSoft>;
+  using Lane = LossLane<kUnit, kHard, kSoft>;
   using Sums = LossSums<kHard, kSoft>;
   const LossParams& p;
   Logits student;
@@ -41,9 +40,8 @@ struct LossPasses {
       for (int j = 0; j < L::kVector; j += kUnit) {
         const int column = static_cast<int>(at) + j;
         Lane x;
-        x.classes = classes;
-        x.looked_at = true;
         x.start = column;
+        x.classes = classes;
         student.read(x.exponential, column, classes);
         if constexpr (kSoft) teacher.read(x.q, column, classes);
         if constexpr (kHard == HardPart::dense) {
@@ -65,9 +63,16 @@ struct LossPasses {
   __device__ HardSums find_sums(const RowMax& max, Sums& sums) {
     for_each_lane([&](Lane& x, int) {
       if constexpr (kSoft) x.add_to_soft_sums(p, max, sums);
-      if constexpr (kHard != HardPart::none) x.add_to_hard_sums(p, max, target, sums);
+      if constexpr (kHard != HardPart::none) x.add_to_hard_sums(p, max, sums);
     });
-    return reduce_sums<L::kGroup>(p, sums, target);
+    HardSums hard;
+    if constexpr (kHard == HardPart::labels) {
+      for_each_label(p, target, [&](int label, float of_label) {
+        hard.target_gaps += of_label * (finite_max(max.student) - read_at(student.row, label));
+      });
+    }
+    reduce_sums<L::kGroup>(p, sums, target, hard);
+    return hard;
   }
 
   __device__ NearRow find_near_row(const RowMax& max, const NearCentre& centre, bool& near) const {
@@ -89,7 +94,7 @@ struct LossPasses {
       });
     });
     const bool masked = state.student == 0.0f || state.teacher == 0.0f;
-    return {found.loss, masked ? 0.0f : 1.0f, found.residual, 0.0f, state.student + state.teacher};
+    return {found.loss, masked ? 0.0f : 1.0f, found.residual, state.student + state.teacher};
   }
 
   // soft_elements(lane, student's logits) makes q and w.
@@ -103,7 +108,14 @@ struct LossPasses {
       for (int j = 0; j < kUnit; ++j) logits[j] = x.exponential[j];
       if constexpr (kHard != HardPart::none) {
         x.find_exponentials(p, finite_max(max.student));
-        x.find_hard_gradient(p, target, hard);
+        x.find_hard_gradient(p, hard);
+        if constexpr (kHard == HardPart::labels) {
+          for_each_label(p, target, [&](int label, float of_label) { x.subtract_at(label, hard.target * of_label); });
+        }
+        if (kHard == HardPart::dense && target.valid == 0) {
+#pragma unroll
+          for (float& e : x.exponential) e = 0.0f;
+        }
       }
       if constexpr (kSoft) soft_elements(x, logits);
       float gradient[kUnit];
@@ -117,7 +129,7 @@ struct LossPasses {
 template <class Lane>
 __device__ void find_far_elements(const LossParams& p, const FarState& far, Lane& x, const float* student) {
 #pragma unroll
-  for (int j = 0; j < Lane::kElements; ++j) {
+  for (int j = 0; j < Lane::kColumns; ++j) {
     const FarState::Values found = far.values(student[j], x.q[j], p.temperature);
     x.q[j] = found.q;
     x.w[j] = soft_raw_gradient(found.shift, found.q, far.sum_shift);

@@ -1,43 +1,192 @@
 #pragma once
 
-#include "kernels/loss/block_rows.cuh"
 #include "kernels/loss/finish_loss.cuh"
 #include "kernels/loss/loss_passes.cuh"
+#include "kernels/loss/row_tile.cuh"
 
 namespace leaven::cuda {
 
-// The row's logits and dense targets; what is not looked at counts as behind the end.
-template <class L, HardPart kHard, bool kSoft>
-__device__ void read_row(const LossParams& p, const BlockRows& block, int index, LossLane<L, kHard, kSoft>& x) {
-  const int readable = x.looked_at ? block.classes : 0;
-  read_lane<L>(x.exponential, block.student(p, index), x.start, readable, -kInfinity);
-  if constexpr (kSoft) read_lane<L>(x.q, block.teacher(p, index), x.start, readable, -kInfinity);
-  if constexpr (kHard == HardPart::dense) read_lane<L>(x.dense, block.dense(p, index), x.start, readable, 0.0f);
-}
+inline constexpr int kRowThreads = 128;  // of a block
 
-template <class L, HardPart kHard, bool kSoft>
-__device__ RowMax find_max(const LossLane<L, kHard, kSoft>& x) {
-  float max[kSoft ? 2 : 1];
-#pragma unroll
-  for (float& m : max) m = -kInfinity;
-  x.add_to_max(max);
-  return reduce_max<L::kGroup>(max);
-}
+// Which columns of a row are whose: kGroup lanes, each with kVector neighbouring columns of every kStep. The order of a
+// row's sums follows from it, so it must follow from the number of classes alone.
+template <int kGroup_, int kVector_>
+struct RowLayout {
+  static constexpr int kGroup = kGroup_;
+  static constexpr int kVector = kVector_;
+  static constexpr int kStep = kGroup * kVector;
+  static constexpr int kRows = kRowThreads / kGroup;  // of a block, at a time
 
-// All threads of the warp call (groups of several warps: of the block). `near` is that of a lane, then that of the row.
-template <class L, HardPart kHard, bool kSoft>
-__device__ SoftResult find_near_row(const LossParams& p, const NearCentre& centre, LossLane<L, kHard, kSoft>& x,
-                                    bool& near) {
-  float sum_w = 0;
-  float sum_g = 0;
-  x.add_to_terms(p, centre.d, sum_w, sum_g);
-  const NearRow row = reduce_terms<L::kGroup>(p, sum_w, sum_g, centre, near);
-  float residual = 0;
-  if constexpr (LossLane<L, kHard, kSoft>::kResidual) {
-    x.for_each([&](int i, int) { residual += near_gradient(x.w[i], x.q[i], row.mean_w); });
+  // From row to row of a tile: lanes that read at the same time read from different banks.
+  static std::int64_t tile_stride(std::int64_t classes) {
+    if (kGroup == 1) return classes % 8 == 0 ? classes + 4 : classes;
+    return kGroup == 4 ? (classes + 15) / 32 * 32 + 16 : (classes + 3) / 4 * 4;
   }
-  return {row.loss, row.factor, row.mean_w, residual * centre.inverse_sum, 0.0f};
+};
+
+// The arrays of a row, in slots of shared memory. The gradient takes the first one's place.
+template <HardPart kHard, bool kSoft>
+struct TileSlots {
+  static constexpr int kStudent = 0;  // logits; then exponentials of the hard part, without one w
+  static constexpr int kTeacher = 1;  // logits; then q
+  static constexpr int kDifferences = kHard == HardPart::none ? kStudent : 2;  // d; then w
+  static constexpr int kDense = kSoft ? 3 : 1;
+  static constexpr int kCount =
+      (kHard != HardPart::none ? 1 : 0) + (kSoft ? 2 : 0) + (kHard == HardPart::dense ? 1 : 0);
+};
+// Classes per lane: a block's slots fit in 62 KiB, which every device has.
+template <HardPart kHard, bool kSoft>
+inline constexpr int kMostColumns = TileSlots<kHard, kSoft>::kCount == 4 ? 28 : 32;
+
+template <int kCount>
+__device__ void load(float (&x)[kCount], const float* from) {
+  if constexpr (kCount == 4) {
+    const float4 all = *reinterpret_cast<const float4*>(from);
+    x[0] = all.x;
+    x[1] = all.y;
+    x[2] = all.z;
+    x[3] = all.w;
+  } else if constexpr (kCount == 2) {
+    const float2 all = *reinterpret_cast<const float2*>(from);
+    x[0] = all.x;
+    x[1] = all.y;
+  } else {
+    x[0] = *from;
+  }
 }
+template <int kCount>
+__device__ void store(float* to, const float (&x)[kCount]) {
+  if constexpr (kCount == 4) {
+    *reinterpret_cast<float4*>(to) = make_float4(x[0], x[1], x[2], x[3]);
+  } else if constexpr (kCount == 2) {
+    *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
+  } else {
+    *to = x[0];
+  }
+}
+
+template <HardPart kHard, bool kSoft>
+__device__ bool is_looked_at(const RowTarget& target, float weight) {
+  return weight > 0.0f && (kSoft || kHard == HardPart::dense || target.valid != 0);
+}
+
+// One row in shared memory, as the lanes of its group work on it: each on its own columns, so that what a lane reads is
+// what it has written.
+template <class L, HardPart kHard, bool kSoft>
+struct TileRow {
+  using Slots = TileSlots<kHard, kSoft>;
+  using Lane = LossLane<L::kVector, kHard, kSoft>;
+  static constexpr bool kDense = kHard == HardPart::dense;
+
+  const LossParams& p;
+  float* row;     // its first column in the first slot
+  int slot_size;  // elements
+  int start;      // the lane's first column
+  int classes;    // none of a row that is not looked at
+
+  __device__ float* slot(int index) const { return row + index * slot_size; }
+
+  // body(lane, its first column)
+  template <class Body>
+  __device__ void for_each_lane(Body&& body) const {
+#pragma unroll 1
+    for (int column = start; column < classes; column += L::kStep) {
+      Lane x;
+      x.start = column;
+      x.classes = classes;
+      body(x, column);
+    }
+  }
+
+  __device__ RowMax find_max() const {
+    float max[kSoft ? 2 : 1];
+#pragma unroll
+    for (float& m : max) m = -kInfinity;
+    for_each_lane([&](Lane& x, int column) {
+      load(x.exponential, slot(Slots::kStudent) + column);
+      if constexpr (kSoft) load(x.q, slot(Slots::kTeacher) + column);
+      x.add_to_max(max);
+    });
+    return reduce_max<L::kGroup>(max);
+  }
+
+  // Logits become exponentials, q and d.
+  __device__ void find_sums(const RowMax& max, LossSums<kHard, kSoft>& sums) const {
+    for_each_lane([&](Lane& x, int column) {
+      load(x.exponential, slot(Slots::kStudent) + column);
+      if constexpr (kSoft) {
+        load(x.q, slot(Slots::kTeacher) + column);
+        x.add_to_soft_sums(p, max, sums);
+        store(slot(Slots::kTeacher) + column, x.q);
+        store(slot(Slots::kDifferences) + column, x.w);
+      }
+      if constexpr (kDense) load(x.dense, slot(Slots::kDense) + column);
+      if constexpr (kHard != HardPart::none) {
+        x.add_to_hard_sums(p, max, sums);
+        store(slot(Slots::kStudent) + column, x.exponential);
+      }
+      if constexpr (kDense) store(slot(Slots::kDense) + column, x.dense);
+    });
+  }
+
+  // Differences become w. `near` is that of a lane, then that of the row.
+  __device__ SoftResult find_near_row(const NearCentre& centre, bool& near) const {
+    float sum_w = 0;
+    float sum_g = 0;
+    for_each_lane([&](Lane& x, int column) {
+      load(x.q, slot(Slots::kTeacher) + column);
+      load(x.w, slot(Slots::kDifferences) + column);
+      x.add_to_terms(p, centre.d, sum_w, sum_g);
+      store(slot(Slots::kDifferences) + column, x.w);
+    });
+    const NearRow found = reduce_terms<L::kGroup>(p, sum_w, sum_g, centre, near);
+    SoftResult soft{found.loss, found.factor, found.mean_w, 0.0f};
+    if (L::kGroup == 1 && classes <= kNearResidualClasses) remove_residual(soft, centre);
+    return soft;
+  }
+  // w becomes the gradient but for its factor.
+  __device__ void remove_residual(SoftResult& soft, const NearCentre& centre) const {
+    float* const w = slot(Slots::kDifferences);
+    const float* const q = slot(Slots::kTeacher);
+    float sum = 0;
+    for (int i = 0; i < classes; ++i) {
+      w[i] = near_gradient(w[i], q[i], soft.mean_w);
+      sum += w[i];
+    }
+    soft.mean_w = sum * centre.inverse_sum;
+  }
+
+  __device__ void find_gradient(const RowTarget& target, const HardRow& hard, const SoftResult& soft) const {
+    for_each_lane([&](Lane& x, int column) {
+      if constexpr (kHard != HardPart::none) load(x.exponential, slot(Slots::kStudent) + column);
+      if constexpr (kDense) load(x.dense, slot(Slots::kDense) + column);
+      if constexpr (kSoft) {
+        load(x.q, slot(Slots::kTeacher) + column);
+        load(x.w, slot(Slots::kDifferences) + column);
+      }
+      if constexpr (kHard != HardPart::none) x.find_hard_gradient(p, hard);
+      if (kDense && target.valid == 0) {
+#pragma unroll
+        for (float& e : x.exponential) e = 0.0f;
+      }
+      float gradient[L::kVector];
+      x.find_gradient(soft, gradient);
+      store(slot(0) + column, gradient);
+    });
+    if constexpr (kHard == HardPart::labels) {
+      for_each_label(p, target, [&](int label, float weight) {
+        if (label / L::kVector % L::kGroup * L::kVector == start) row[label] -= hard.target * weight;
+      });
+    }
+  }
+  // Of a row that is not looked at.
+  __device__ void clear_gradient() const {
+    for (int column = start; column < p.classes; column += L::kStep) {
+#pragma unroll
+      for (int j = 0; j < L::kVector; ++j) row[column + j] = 0.0f;
+    }
+  }
+};
 
 // Whether all rows are near that share a warp (groups of several warps: a block).
 template <int kGroup>
@@ -46,50 +195,47 @@ __device__ bool all_near(bool near) {
   return __all_sync(kAllLanes, near) != 0;
 }
 
+// The row of a group, in shared memory. Returns false, with nothing kept of it, where it is not near. All threads of
+// the warp call (groups of several warps: of the block).
 template <class L, HardPart kHard, bool kSoft>
-__device__ bool is_looked_at(const RowTarget& target, float weight) {
-  return weight > 0.0f && (kSoft || kHard == HardPart::dense || target.valid != 0);
-}
-
-// The row of a group. Returns false, with nothing done, where it is not near. All threads of the warp call (groups of
-// several warps: of the block).
-template <class L, HardPart kHard, bool kSoft>
-__device__ bool do_row(const LossParams& p, const BlockRows& block, int thread, float scale, LossTotals& totals) {
-  const int index = thread / L::kGroup;
-  const bool exists = index < block.count;
-  const std::int64_t row = block.first + index;
+__device__ bool do_row(const LossParams& p, TileRow<L, kHard, kSoft> x, std::int64_t row, bool exists, float scale,
+                       LossTotals& totals) {
   const float weight = exists ? row_weight(p, row, totals.status) : 0.0f;
   RowTarget target;
-  if (kHard == HardPart::labels && !kSoft && exists) target = weighted_target(p, row, weight);
-  LossLane<L, kHard, kSoft> x;
-  x.classes = block.classes;
-  x.start = L::start(thread);
-  x.looked_at = is_looked_at<L, kHard, kSoft>(target, weight);
-  read_row(p, block, index, x);
-  const RowMax max = find_max(x);
+  if (kHard == HardPart::labels && exists) target = weighted_target(p, row, weight);
+  const bool looked_at = is_looked_at<kHard, kSoft>(target, weight);
+  if (!looked_at) x.classes = 0;
+  const RowMax max = x.find_max();
+  HardSums hard_sums;
+  if constexpr (kHard == HardPart::labels) {
+    const float student_max = finite_max(max.student);
+    for_each_label(p, target, [&](int label, float of_label) {
+      hard_sums.target_gaps += of_label * (student_max - x.row[label]);
+    });
+    group_barrier<L::kGroup>();
+  }
   LossSums<kHard, kSoft> sums;
-  if constexpr (kSoft) x.add_to_soft_sums(p, max, sums);
-  if (kHard == HardPart::labels && kSoft && exists) target = weighted_target(p, row, weight);
-  if constexpr (kHard != HardPart::none) x.add_to_hard_sums(p, max, target, sums);
-  const HardSums hard_sums = reduce_sums<L::kGroup>(p, sums, target);
+  x.find_sums(max, sums);
+  reduce_sums<L::kGroup>(p, sums, target, hard_sums);
   HardRow hard;
   if constexpr (kHard != HardPart::none) {
     hard = hard_row(hard_sums, target.valid != 0, p.targets.smoothing, p.hard_weight * weight, scale);
-    x.find_hard_gradient(p, target, hard);
   }
   SoftResult soft;
   if constexpr (kSoft) {
-    const NearCentre centre = find_centre(p, sums, x.looked_at);
+    const NearCentre centre = find_centre(p, sums, looked_at);
     bool near = centre.near;
-    soft = find_near_row(p, centre, x, near);
+    soft = x.find_near_row(centre, near);
     if (!near) return false;
     soft.factor *= p.soft_weight * weight * scale;
   }
   if (!exists) return true;
   if (p.gradient.data != nullptr) {
-    float gradient[L::kElements];
-    x.find_gradient(soft, gradient);
-    write_lane<L>(block.gradient(p, index), x.start, block.classes, gradient);
+    if (looked_at) {
+      x.find_gradient(target, hard, soft);
+    } else {
+      x.clear_gradient();
+    }
   }
   const float loss = hard.loss + (kSoft ? weighted_gap(p.soft_weight * weight, soft.loss) : 0.0f);
   const bool valid = kSoft ? weight > 0.0f : target.valid != 0;
@@ -98,70 +244,96 @@ __device__ bool do_row(const LossParams& p, const BlockRows& block, int thread, 
   return true;
 }
 
-// The row of a group that is not near, from its logits to its gradient; groups whose row is near take part in the
-// reductions. All threads of the warp call (groups of several warps: of the block).
+// The row of a group that is not near, from its logits in global memory to its gradient in shared memory; groups whose
+// row is near take part in the reductions. All threads of the warp call (groups of several warps: of the block).
 template <class L, HardPart kHard>
-__device__ void do_far_row(const LossParams& p, const BlockRows& block, int thread, bool near, float scale,
-                           LossTotals& totals) {
-  const int index = thread / L::kGroup;
-  LossPasses<L, 1, kHard, true, PlainLogits> row{
-      p,    {block.student(p, index)}, {block.teacher(p, index)}, block.dense(p, index), L::start(thread), {}, 0.0f,
-      !near};
+__device__ void do_far_row(const LossParams& p, const TileRow<L, kHard, true>& x, std::int64_t row, bool near,
+                           float scale, LossTotals& totals) {
+  LossPasses<L, 1, kHard, true, PlainLogits> passes{
+      p, {row_of(p.student, row)}, {row_of(p.teacher, row)}, row_of(dense_rows(p), row), x.start, {}, 0.0f, !near};
   std::uint32_t status = 0;  // known from before
-  if (!near) row.weight = row_weight(p, block.first + index, status);
-  if (kHard == HardPart::labels && !near) row.target = weighted_target(p, block.first + index, row.weight);
-  const RowMax max = row.find_max();
+  if (!near) passes.weight = row_weight(p, row, status);
+  if (kHard == HardPart::labels && !near) passes.target = weighted_target(p, row, passes.weight);
+  const RowMax max = passes.find_max();
   HardRow hard;
   if constexpr (kHard != HardPart::none) {
     LossSums<kHard, true> sums;
-    const HardSums hard_sums = row.find_sums(max, sums);
-    hard = hard_row(hard_sums, row.target.valid != 0, p.targets.smoothing, p.hard_weight * row.weight, scale);
+    const HardSums hard_sums = passes.find_sums(max, sums);
+    hard = hard_row(hard_sums, passes.target.valid != 0, p.targets.smoothing, p.hard_weight * passes.weight, scale);
   }
   FarState far;
-  SoftResult soft = row.find_far_row(far);
-  soft.factor *= p.soft_weight * row.weight * scale;
+  SoftResult soft = passes.find_far_row(far);
+  soft.factor *= p.soft_weight * passes.weight * scale;
   if (near) return;
   if (p.gradient.data != nullptr) {
-    row.write_gradient(block.gradient(p, index), max, hard, soft,
-                       [&](auto& x, const float* student) { find_far_elements(p, far, x, student); });
+    passes.write_gradient({x.row, FloatType::f32, false}, max, hard, soft,
+                          [&](auto& lane, const float* student) { find_far_elements(p, far, lane, student); });
   }
-  const float loss = hard.loss + weighted_gap(p.soft_weight * row.weight, soft.loss);
-  note_row(p, block.first + index, max, row.target.status, loss, soft.sums, true, row.start == 0, totals);
+  const float loss = hard.loss + weighted_gap(p.soft_weight * passes.weight, soft.loss);
+  note_row(p, row, max, passes.target.status, loss, soft.sums, true, x.start == 0, totals);
 }
 
-// As many as there are registers for, without spills.
+// The logits and dense targets of a block's rows, to its slots.
 template <class L, HardPart kHard, bool kSoft>
-inline constexpr int kBlocksPerMultiprocessor = kSoft&& kHard == HardPart::labels && (L::kGroup == 2 || L::kGroup == 8)
-                                                    ? 2
-                                                    : 3;
+__device__ void read_tiles(const LossParams& p, const TileShape& shape, int slot_size, std::int64_t first, int count) {
+  using Slots = TileSlots<kHard, kSoft>;
+  extern __shared__ float4 shared[];
+  float* const slots = reinterpret_cast<float*>(shared);
+  __syncthreads();  // the rows before are done with
+  read_tile<kRowThreads, L::kVector == 4>(slots + Slots::kStudent * slot_size, shape, p.student, first, count);
+  if constexpr (kSoft)
+    read_tile<kRowThreads, L::kVector == 4>(slots + Slots::kTeacher * slot_size, shape, p.teacher, first, count);
+  if constexpr (kHard == HardPart::dense) {
+    read_tile<kRowThreads, L::kVector == 4>(slots + Slots::kDense * slot_size, shape, dense_rows(p), first, count);
+  }
+  const int rest = shape.classes % L::kVector;
+  if (L::kGroup > 1 && rest != 0) {  // whole vectors
+    const int row = static_cast<int>(threadIdx.x) / 4;
+    const int column = static_cast<int>(threadIdx.x) % 4;
+    for (int r = row; r < count && column >= rest; r += kRowThreads / 4) {
+      float* const at = slots + r * shape.stride + shape.classes - rest + column;
+      at[Slots::kStudent * slot_size] = -kInfinity;
+      if constexpr (kSoft) at[Slots::kTeacher * slot_size] = -kInfinity;
+      if constexpr (kHard == HardPart::dense) at[Slots::kDense * slot_size] = 0.0f;
+    }
+  }
+  __syncthreads();
+}
 
-// what     losses, their sum and gradients of rows of up to L::kGroup * L::kElements classes
+// what     losses, their sum and gradients of rows of up to L::kGroup * kMostColumns classes
 // who      L::kGroup lanes per row; a block takes L::kRows rows at a time
 // traffic  reads each logit and dense target once and writes one gradient; rows that are not near are read six times
 //          more, mostly from the caches
-// limits   exponentials stay in registers: two to four arrays of 8 a lane
+// limits   a block keeps its rows in shared memory, one to four arrays of float32: each exponential is computed once
 template <class L, HardPart kHard, bool kSoft>
-__global__ void __launch_bounds__(kBlockThreads, kBlocksPerMultiprocessor<L, kHard, kSoft>)
-    loss_rows_kernel(const LossParams parameters, const LossAccess how) {
+__global__ void __launch_bounds__(kRowThreads, 8) loss_rows_kernel(const LossParams parameters, const TileShape tile) {
   const LossParams p = parameters;  // copies: parameters that are passed on by reference are read with an address each
-  const LossAccess access = how;    // time
+  const TileShape shape = tile;     // time
+  extern __shared__ float4 shared[];
+  const int slot_size = L::kRows * shape.stride;
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   LossTotals totals;
-  if constexpr (kHard != HardPart::none) totals.status = class_weight_status(p);
+  if constexpr (kHard != HardPart::none) totals.status = class_weight_status<kRowThreads>(p);
   for (std::int64_t first = std::int64_t{blockIdx.x} * L::kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * L::kRows) {
-    int thread = static_cast<int>(threadIdx.x);
-    asm volatile("" : "+r"(thread));  // else what follows from it stays in registers from row to row
-    const BlockRows block(p, access, first, L::kRows);
-    block.template read_tiles<kSoft, kHard == HardPart::dense>(p);
-    const bool near = do_row<L, kHard, kSoft>(p, block, thread, scale, totals);
+    const int count = static_cast<int>(p.rows - first < L::kRows ? p.rows - first : L::kRows);
+    read_tiles<L, kHard, kSoft>(p, shape, slot_size, first, count);
+    const int thread = static_cast<int>(threadIdx.x);
+    const int index = thread / L::kGroup;
+    const TileRow<L, kHard, kSoft> x{p, reinterpret_cast<float*>(shared) + index * shape.stride, slot_size,
+                                     thread % L::kGroup * L::kVector, shape.classes};
+    const std::int64_t row = first + index;
+    const bool near = do_row(p, x, row, index < count, scale, totals);
     if constexpr (kSoft) {
-      if (!all_near<L::kGroup>(near)) do_far_row<L, kHard>(p, block, thread, near, scale, totals);
+      if (!all_near<L::kGroup>(near)) do_far_row(p, x, row, near, scale, totals);
     }
-    if (p.gradient.data != nullptr) block.write_tile(p.gradient);
+    if (p.gradient.data != nullptr) {
+      __syncthreads();
+      write_tile<kRowThreads, L::kVector == 4>(reinterpret_cast<float*>(shared), shape, p.gradient, first, count);
+    }
   }
-  finish_loss<L::kGroup>(p, totals);
+  finish_loss<L::kGroup, kRowThreads>(p, totals);
 }
 
 }  // namespace leaven::cuda

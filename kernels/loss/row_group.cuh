@@ -20,12 +20,12 @@ struct Four {
 };
 
 // Where a matrix allows accesses to four columns at once, in every row.
-inline bool is_aligned(const void* data, std::int64_t row_stride, FloatType type = FloatType::f32) {
+LEAVEN_HD bool is_aligned(const void* data, std::int64_t row_stride, FloatType type = FloatType::f32) {
   return reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(4 * size_of(type)) == 0 &&
          row_stride % 4 == 0;
 }
-inline bool is_aligned(const InputRows& m) { return is_aligned(m.data, m.stride, m.type); }
-inline bool is_aligned(const OutputRows& m) { return is_aligned(m.data, m.stride, m.type); }
+LEAVEN_HD bool is_aligned(const InputRows& m) { return is_aligned(m.data, m.stride, m.type); }
+LEAVEN_HD bool is_aligned(const OutputRows& m) { return is_aligned(m.data, m.stride, m.type); }
 
 // Columns column .. column + 3 of a row; `padding` behind its end.
 __device__ inline Four load4(const float* row, std::int64_t column, std::int64_t classes, bool aligned, float padding) {
