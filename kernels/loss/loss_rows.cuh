@@ -149,6 +149,7 @@ struct TileRow {
     float* const w = slot(Slots::kDifferences);
     const float* const q = slot(Slots::kTeacher);
     float sum = 0;
+#pragma unroll 1
     for (int i = 0; i < classes; ++i) {
       w[i] = near_gradient(w[i], q[i], soft.mean_w);
       sum += w[i];
@@ -181,6 +182,7 @@ struct TileRow {
   }
   // Of a row that is not looked at.
   __device__ void clear_gradient() const {
+#pragma unroll 1
     for (int column = start; column < p.classes; column += L::kStep) {
 #pragma unroll
       for (int j = 0; j < L::kVector; ++j) row[column + j] = 0.0f;

@@ -41,9 +41,11 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
     const int size = count * tile.classes;
     int at = thread;
     if (reinterpret_cast<std::uintptr_t>(rows) % 16 == 0) {
+#pragma unroll 2
       for (int i = thread * kPiece; i + kPiece <= size; i += kThreads * kPiece) body(i, i, Piece{}, std::true_type{});
       at += size / kPiece * kPiece;
     }
+#pragma unroll 1
     for (; at < size; at += kThreads) body(at, at, One{}, std::false_type{});
     return;
   }
@@ -51,6 +53,7 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
   const int whole = vectors ? tile.classes / 4 : 0;
   if (vectors) {
     const Divisor by = tile.by_vectors;
+#pragma unroll 2
     for (int i = thread; i < count * whole; i += kThreads) {
       const int row = by.divide(i);
       const int column = (i - row * whole) * 4;
@@ -59,6 +62,7 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
   }
   const Divisor by = vectors ? tile.by_rest : tile.by_classes;
   const int rest = tile.classes - whole * 4;
+#pragma unroll 2
   for (int i = thread; i < count * rest; i += kThreads) {
     const int row = by.divide(i);
     const int column = tile.classes - rest + i - row * rest;
