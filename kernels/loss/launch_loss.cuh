@@ -33,15 +33,17 @@ void launch_loss_rows(const char* name, const LossParams& p, CUstream_st* stream
 
 template <HardPart kHard, bool kSoft>
 void launch_loss_wide(const char* name, const LossParams& p, CUstream_st* stream) {
-  const std::int64_t bytes = size_of(p.student.type) + (kSoft ? size_of(p.teacher.type) : 0);
-  // A multiple of eight: the teacher's part begins at a multiple of 16 bytes.
-  const std::int64_t most = shared_memory_limit() / (8 * bytes) * 8;
-  const std::int64_t kept = std::min((p.classes + 7) / 8 * 8, most);
+  constexpr std::int64_t kColumn = 4 * (kSoft ? 2 : 1);
+  const std::int64_t columns = (p.classes + 3) / 4 * 4;
+  const std::int64_t most = shared_memory_limit();
+  const bool exponentials = kSoft && kHard != HardPart::none && columns * (kColumn + 4) <= most;
+  const std::int64_t kept = std::min(columns, most / kColumn / 4 * 4);
+  const std::int64_t bytes = kept * (kColumn + (exponentials ? 4 : 0));
+  const WideSlots slots{static_cast<std::int32_t>(kept), exponentials};
   constexpr auto kKernel = loss_wide_kernel<kHard, kSoft>;
-  allow_shared_memory(name, kKernel, kept * bytes);
+  allow_shared_memory(name, kKernel, bytes);
   const unsigned blocks = p.rows > 0 ? grid_for(p.rows, 1, kMaxLossBlocks) : 1;
-  launch(name, kKernel, blocks, kWideThreads, static_cast<std::size_t>(kept * bytes), stream, p,
-         static_cast<int>(kept));
+  launch(name, kKernel, blocks, kWideThreads, static_cast<std::size_t>(bytes), stream, p, slots);
 }
 
 template <HardPart kHard, bool kSoft>

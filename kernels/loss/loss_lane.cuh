@@ -32,6 +32,13 @@ struct LossSums {
   float smallest = 0;
 };
 
+// body(class, weight) for the labels that count.
+template <class Body>
+__device__ void for_each_label(const LossParams& p, const RowTarget& target, Body&& body) {
+  if (target.weight_a > 0.0f) body(target.a, target.weight_a);
+  if (p.targets.b != nullptr && target.weight_b > 0.0f) body(target.b, target.weight_b);
+}
+
 // Some neighbouring columns of a row in the registers of a lane: logits first, then what is made of them.
 template <int kColumns_, HardPart kHard, bool kSoft>
 struct LossLane {
@@ -145,8 +152,10 @@ struct LossLane {
   }
 
   // Exponentials become the gradient of the hard part, but for its labels.
-  __device__ void find_hard_gradient(const LossParams& p, const HardRow& hard) {
-    if (kDense) {
+  __device__ void find_gradient_beside_labels(const LossParams& p, const RowTarget& target, const HardRow& hard) {
+    if (kDense && target.valid == 0) {
+      for_each([&](int i, int) { exponential[i] = 0.0f; });
+    } else if (kDense) {
       for_each([&](int i, int) { exponential[i] = mul_add(-hard.target, dense[i], hard.softmax * exponential[i]); });
     } else if (p.targets.smoothing > 0.0f) {
       for_each([&](int i, int column) {
@@ -158,11 +167,14 @@ struct LossLane {
     }
   }
 
-  // Of a label: the rest of find_hard_gradient.
-  __device__ void subtract_at(int label, float value) {
-    if (static_cast<unsigned>(label - start) >= static_cast<unsigned>(kColumns)) return;
-    for_each([&](int i, int column) {
-      if (column == label) exponential[i] -= value;
+  __device__ void find_hard_gradient(const LossParams& p, const RowTarget& target, const HardRow& hard) {
+    find_gradient_beside_labels(p, target, hard);
+    if constexpr (kHard != HardPart::labels) return;
+    for_each_label(p, target, [&](int label, float weight) {
+      if (static_cast<unsigned>(label - start) >= static_cast<unsigned>(kColumns)) return;
+      for_each([&](int i, int column) {
+        if (column == label) exponential[i] -= hard.target * weight;
+      });
     });
   }
 
@@ -176,13 +188,6 @@ struct LossLane {
     });
   }
 };
-
-// body(class, weight) for the labels that count.
-template <class Body>
-__device__ void for_each_label(const LossParams& p, const RowTarget& target, Body&& body) {
-  if (target.weight_a > 0.0f) body(target.a, target.weight_a);
-  if (p.targets.b != nullptr && target.weight_b > 0.0f) body(target.b, target.weight_b);
-}
 
 // The lanes' maxima become those of the row.
 template <int kGroup, int kCount>
@@ -214,6 +219,20 @@ __device__ void reduce_sums(const LossParams& p, LossSums<kHard, kSoft>& sums, R
     hard.unmasked_mass = sums.unmasked[1];
     hard.unmasked_gaps = sums.unmasked[2];
   }
+}
+
+// The same where the student's logits are in memory, gaps at labels included.
+template <int kGroup, HardPart kHard, bool kSoft>
+__device__ HardSums finish_sums(const LossParams& p, const RowRef& student, const RowMax& max,
+                                LossSums<kHard, kSoft>& sums, RowTarget& target) {
+  HardSums hard;
+  if constexpr (kHard == HardPart::labels) {
+    for_each_label(p, target, [&](int label, float weight) {
+      hard.target_gaps += weight * (finite_max(max.student) - read_at(student, label));
+    });
+  }
+  reduce_sums<kGroup>(p, sums, target, hard);
+  return hard;
 }
 
 // A row that is not looked at is a near one with loss and gradient 0.

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "kernels/loss/finish_loss.cuh"
-#include "kernels/loss/loss_passes.cuh"
+#include "kernels/loss/far_passes.cuh"
 #include "kernels/loss/row_tile.cuh"
 
 namespace leaven::cuda {
@@ -165,11 +164,7 @@ struct TileRow {
         load(x.q, slot(Slots::kTeacher) + column);
         load(x.w, slot(Slots::kDifferences) + column);
       }
-      if constexpr (kHard != HardPart::none) x.find_hard_gradient(p, hard);
-      if (kDense && target.valid == 0) {
-#pragma unroll
-        for (float& e : x.exponential) e = 0.0f;
-      }
+      if constexpr (kHard != HardPart::none) x.find_gradient_beside_labels(p, target, hard);
       float gradient[L::kVector];
       x.find_gradient(soft, gradient);
       store(slot(0) + column, gradient);
@@ -195,6 +190,17 @@ template <int kGroup>
 __device__ bool all_near(bool near) {
   if constexpr (kGroup > 32) return __syncthreads_and(near) != 0;
   return __all_sync(kAllLanes, near) != 0;
+}
+
+// All but the gradient of a near row, or of one without a soft part.
+template <bool kSoft>
+__device__ void keep_near_row(const LossParams& p, std::int64_t row, float weight, const RowTarget& target,
+                              const RowMax& max, const HardRow& hard, const HardSums& hard_sums, const SoftResult& soft,
+                              bool first_lane, LossTotals& totals) {
+  const float loss = hard.loss + (kSoft ? weighted_gap(p.soft_weight * weight, soft.loss) : 0.0f);
+  const bool valid = kSoft ? weight > 0.0f : target.valid != 0;
+  const float checked = kSoft || !valid ? 0.0f : hard_sums.exponentials;  // near rows have no NaN
+  note_row(p, row, max, target.status, loss, checked, valid, first_lane, totals);
 }
 
 // The row of a group, in shared memory. Returns false, with nothing kept of it, where it is not near. All threads of
@@ -239,40 +245,8 @@ __device__ bool do_row(const LossParams& p, TileRow<L, kHard, kSoft> x, std::int
       x.clear_gradient();
     }
   }
-  const float loss = hard.loss + (kSoft ? weighted_gap(p.soft_weight * weight, soft.loss) : 0.0f);
-  const bool valid = kSoft ? weight > 0.0f : target.valid != 0;
-  const float checked = kSoft || !valid ? 0.0f : hard_sums.exponentials;  // near rows have no NaN
-  note_row(p, row, max, target.status, loss, checked, valid, x.start == 0, totals);
+  keep_near_row<kSoft>(p, row, weight, target, max, hard, hard_sums, soft, x.start == 0, totals);
   return true;
-}
-
-// The row of a group that is not near, from its logits in global memory to its gradient in shared memory; groups whose
-// row is near take part in the reductions. All threads of the warp call (groups of several warps: of the block).
-template <class L, HardPart kHard>
-__device__ void do_far_row(const LossParams& p, const TileRow<L, kHard, true>& x, std::int64_t row, bool near,
-                           float scale, LossTotals& totals) {
-  LossPasses<L, 1, kHard, true, PlainLogits> passes{
-      p, {row_of(p.student, row)}, {row_of(p.teacher, row)}, row_of(dense_rows(p), row), x.start, {}, 0.0f, !near};
-  std::uint32_t status = 0;  // known from before
-  if (!near) passes.weight = row_weight(p, row, status);
-  if (kHard == HardPart::labels && !near) passes.target = weighted_target(p, row, passes.weight);
-  const RowMax max = passes.find_max();
-  HardRow hard;
-  if constexpr (kHard != HardPart::none) {
-    LossSums<kHard, true> sums;
-    const HardSums hard_sums = passes.find_sums(max, sums);
-    hard = hard_row(hard_sums, passes.target.valid != 0, p.targets.smoothing, p.hard_weight * passes.weight, scale);
-  }
-  FarState far;
-  SoftResult soft = passes.find_far_row(far);
-  soft.factor *= p.soft_weight * passes.weight * scale;
-  if (near) return;
-  if (p.gradient.data != nullptr) {
-    passes.write_gradient({x.row, FloatType::f32, false}, max, hard, soft,
-                          [&](auto& lane, const float* student) { find_far_elements(p, far, lane, student); });
-  }
-  const float loss = hard.loss + weighted_gap(p.soft_weight * passes.weight, soft.loss);
-  note_row(p, row, max, passes.target.status, loss, soft.sums, true, x.start == 0, totals);
 }
 
 // The logits and dense targets of a block's rows, to its slots.
@@ -328,7 +302,9 @@ __global__ void __launch_bounds__(kRowThreads, 8) loss_rows_kernel(const LossPar
     const std::int64_t row = first + index;
     const bool near = do_row(p, x, row, index < count, scale, totals);
     if constexpr (kSoft) {
-      if (!all_near<L::kGroup>(near)) do_far_row(p, x, row, near, scale, totals);
+      if (!all_near<L::kGroup>(near)) {
+        do_far_row<L, 1, kHard>(p, {x.row, FloatType::f32, false}, x.start, row, near, false, scale, totals);
+      }
     }
     if (p.gradient.data != nullptr) {
       __syncthreads();

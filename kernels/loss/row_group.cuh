@@ -160,13 +160,13 @@ __device__ void group_reduce_all(float (&values)[kCount], Combine combine) {
       for (int i = 0; i < kCount; ++i) results[threadIdx.x / 32][i] = values[i];
     }
     __syncthreads();
+    const float* const of_warp = results[first + static_cast<int>(threadIdx.x) % (kGroup / 32)];
 #pragma unroll
-    for (int i = 0; i < kCount; ++i) values[i] = results[first][i];
-    constexpr int kUnroll = kGroup <= 128 ? 3 : 1;  // registers are few where this is used
-#pragma unroll kUnroll
-    for (int warp = 1; warp < kGroup / 32; ++warp) {
+    for (int i = 0; i < kCount; ++i) values[i] = of_warp[i];
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) values[i] = combine(values[i], results[first + warp][i]);
+    for (int offset = kGroup / 64; offset > 0; offset /= 2) {
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) values[i] = combine(values[i], xor_lane(values[i], offset));
     }
   }
 }
