@@ -3,7 +3,7 @@
 #include "kernels/core/launch.cuh"
 #include "kernels/loss/block_counts.cuh"
 #include "kernels/loss/launchers.hpp"
-#include "kernels/loss/row_group.cuh"
+#include "kernels/loss/row_tile.cuh"
 
 namespace leaven::cuda {
 namespace {
@@ -38,11 +38,11 @@ __device__ Rank find_rank(const InputRows& logits, std::int64_t row, std::int64_
 
 // what     adds the rows whose label is among the k largest logits to counts[0], those with a valid label to counts[1]
 // who      kGroup lanes per row; a block adds up its rows (CUB) and adds to the counts once: integers, in any order
-// traffic  reads each label and, in rows with a valid one, each logit once (the label's twice)
+// traffic  reads each label and each logit once (several lanes: in rows with a valid label, the label's twice)
 // limits   none
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads)
-    accuracy_kernel(const InputRows logits, std::int64_t rows, std::int64_t columns, bool aligned,
+    accuracy_kernel(const StagedLogits<kGroup> logits, std::int64_t rows, std::int64_t columns,
                     const std::int32_t* labels, std::int64_t k, Count* counts) {
   using Reduce = cub::BlockReduce<std::int64_t, kBlockThreads>;
   __shared__ typename Reduce::TempStorage storage[2];
@@ -53,8 +53,9 @@ __global__ void __launch_bounds__(kBlockThreads)
     const std::int64_t row = first + threadIdx.x / kGroup;
     const std::int32_t label = row < rows ? labels[row] : -1;
     const bool has_label = label >= 0 && label < columns;
-    const float label_logit = has_label ? load_logit(logits, row, label) : -kInfinity;
-    const Rank rank = find_rank<kGroup>(logits, row, has_label ? columns : 0, aligned, label, label_logit);
+    const StagedLogits<kGroup> m = logits.of_block(first, rows);
+    const float label_logit = has_label ? load_logit(m.rows, row, label) : -kInfinity;
+    const Rank rank = find_rank<kGroup>(m.rows, row, has_label ? columns : 0, m.aligned, label, label_logit);
     if (!has_label || threadIdx.x % kGroup != 0) continue;
     valid += 1;
     right += rank.before < k && rank.nan == 0 && label_logit != -kInfinity ? 1 : 0;
@@ -71,10 +72,11 @@ __global__ void __launch_bounds__(kBlockThreads)
 void accuracy(const InputRows& logits, std::int64_t rows, std::int64_t classes, const std::int32_t* labels,
               std::int64_t k, std::int64_t* counts, CUstream_st* stream) {
   if (rows == 0) return;
-  for_group(classes, [&](auto group) {
+  for_staged_group(classes, [&](auto group) {
     constexpr int kGroup = decltype(group)::value;
+    const auto staged = StagedLogits<kGroup>::of(logits, classes);
     launch("accuracy", accuracy_kernel<kGroup>, grid_for(rows, kBlockThreads / kGroup, kMaxCountBlocks), kBlockThreads,
-           0, stream, logits, rows, classes, is_aligned(logits), labels, k, reinterpret_cast<Count*>(counts));
+           staged.shared_bytes(), stream, staged, rows, classes, labels, k, reinterpret_cast<Count*>(counts));
   });
 }
 

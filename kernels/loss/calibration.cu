@@ -5,6 +5,7 @@
 #include "kernels/core/launch.cuh"
 #include "kernels/loss/block_counts.cuh"
 #include "kernels/loss/launchers.hpp"
+#include "kernels/loss/row_tile.cuh"
 #include "kernels/loss/top_row.cuh"
 
 namespace leaven::cuda {
@@ -21,12 +22,12 @@ struct BinCounts {
 
 // what     adds each row with a valid label and a prediction to the bin of its confidence
 // who      kGroup lanes per row, one of which counts
-// traffic  reads each label once and, in rows with a valid one, the logits twice, mostly from the caches the second
-//          time; up to 256 bins a block adds to each bin once, above that once per row
+// traffic  reads each label once and each logit (several lanes: in rows with a valid label, in two passes, the second
+//          mostly from the caches); up to 256 bins a block adds to each bin once, above that once per row
 // limits   none
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads)
-    add_calibration_kernel(const InputRows logits, std::int64_t rows, std::int64_t columns, bool aligned,
+    add_calibration_kernel(const StagedLogits<kGroup> logits, std::int64_t rows, std::int64_t columns,
                            const std::int32_t* labels, const BinCounts all) {
   __shared__ Count shared[3][kFewBins];
   Count* const bin_rows = begin_counts(shared[0], all.rows, all.bins);
@@ -37,7 +38,8 @@ __global__ void __launch_bounds__(kBlockThreads)
     const std::int64_t row = first + threadIdx.x / kGroup;
     const std::int32_t label = row < rows ? labels[row] : -1;
     const bool has_label = label >= 0 && label < columns;
-    const Prediction found = find_prediction<kGroup>(logits, row, has_label ? columns : 0, aligned);
+    const StagedLogits<kGroup> m = logits.of_block(first, rows);
+    const Prediction found = find_prediction<kGroup>(m.rows, row, has_label ? columns : 0, m.aligned);
     if (!has_label || threadIdx.x % kGroup != 0 || !found.valid) continue;
     const std::int64_t bin = calibration_bin(found.confidence, all.bins);
     atomicAdd(&bin_rows[bin], Count{1});
@@ -77,10 +79,11 @@ BinCounts counts_of(const CalibrationBins& bins) {
 void add_calibration(const InputRows& logits, std::int64_t rows, std::int64_t classes, const std::int32_t* labels,
                      const CalibrationBins& bins, CUstream_st* stream) {
   if (rows == 0) return;
-  for_group(classes, [&](auto group) {
+  for_staged_group(classes, [&](auto group) {
     constexpr int kGroup = decltype(group)::value;
+    const auto staged = StagedLogits<kGroup>::of(logits, classes);
     launch("add_calibration", add_calibration_kernel<kGroup>, grid_for(rows, kBlockThreads / kGroup, kMaxCountBlocks),
-           kBlockThreads, 0, stream, logits, rows, classes, is_aligned(logits), labels, counts_of(bins));
+           kBlockThreads, staged.shared_bytes(), stream, staged, rows, classes, labels, counts_of(bins));
   });
 }
 

@@ -2,6 +2,7 @@
 #include "kernels/loss/finish_loss.cuh"
 #include "kernels/loss/hard_row.hpp"
 #include "kernels/loss/pseudo_launchers.hpp"
+#include "kernels/loss/row_tile.cuh"
 #include "kernels/loss/top_row.cuh"
 
 namespace leaven::cuda {
@@ -97,19 +98,33 @@ __device__ void write_strong_gradient(const LossParams& p, const WeakTarget& tar
 
 // what     weights by the weak view, losses of the strong one, their sum and gradients
 // who      kGroup lanes per row, as pseudo_label; a block takes kBlockThreads / kGroup rows at a time
-// traffic  reads each weak logit once, each strong one too where the row counts, and writes one gradient; further
-//          passes over a row (two to four of the weak logits, three of the strong ones) mostly from the caches
+// traffic  reads each weak logit once, each strong one too (several lanes: where the row counts), and writes one
+//          gradient; further passes over a row (two to four of the weak logits, three of the strong ones) from shared
+//          memory (one lane) or mostly from the caches
 // limits   none; the gradient may be the strong logits: a lane reads and writes its own columns
 template <int kGroup, ConsistencyTarget kTarget>
 __global__ void __launch_bounds__(kBlockThreads, 1)
-    consistency_kernel(const LossParams p, const PseudoWeight weighting, const ConsistencyAlignment aligned) {
+    consistency_kernel(const LossParams all, const PseudoWeight weighting, const StagedLogits<kGroup> weak_rows,
+                       const StagedLogits<kGroup> strong_rows) {
   constexpr int kRows = kBlockThreads / kGroup;
+  LossParams p = all;  // as the block sees them
   const float divisor = loss_divisor(p);
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   LossTotals totals;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
+    const StagedLogits<kGroup> weak_view = weak_rows.of_block(first, p.rows);
+    const StagedLogits<kGroup> strong_view = strong_rows.of_block(first, p.rows, 1);
+    ConsistencyAlignment aligned{weak_view.aligned, strong_view.aligned, is_aligned(p.gradient)};
+    p.teacher = weak_view.rows;
+    p.student = strong_view.rows;
+    float* const tile = StagedLogits<kGroup>::tile_of(1, strong_rows.tile);
+    if constexpr (kGroup == 1) {
+      const std::int64_t stride = strong_rows.tile.stride;
+      if (p.gradient.data != nullptr) p.gradient = {tile - first * stride, stride, FloatType::f32};
+      aligned.gradient = strong_view.aligned;
+    }
     const Prediction weak = find_prediction<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned.weak);
     const float weight = pseudo_weight(weighting, weak.column, weak.confidence);
     const std::int64_t classes = weight > 0.0f ? p.classes : 0;
@@ -118,11 +133,18 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
     const float max = finite_max(row_max.student);
     const HardSums sums = find_strong_sums<kGroup, kTarget>(p, target, max, row, classes, aligned);
     const HardRow hard = hard_row(sums, weight > 0.0f, 0.0f, weight, scale);
-    if (row >= p.rows) break;
-    if (p.gradient.data != nullptr) {
-      write_strong_gradient<kGroup, kTarget>(p, target, hard, max, row, classes, aligned);
+    if (row < p.rows) {
+      if (p.gradient.data != nullptr) {
+        write_strong_gradient<kGroup, kTarget>(p, target, hard, max, row, classes, aligned);
+      }
+      note_row(p, row, row_max, 0u, hard.loss, sums.exponentials, weight > 0.0f, threadIdx.x % kGroup == 0, totals);
     }
-    note_row(p, row, row_max, 0u, hard.loss, sums.exponentials, weight > 0.0f, threadIdx.x % kGroup == 0, totals);
+    if (kGroup == 1 && p.gradient.data != nullptr) {
+      __syncthreads();
+      const std::int64_t left = p.rows - first;
+      write_tile<kBlockThreads, false>(tile, strong_rows.tile, all.gradient, first,
+                                       static_cast<int>(left < kBlockThreads ? left : kBlockThreads));
+    }
   }
   finish_loss(p, totals);
 }
@@ -133,13 +155,14 @@ __global__ void __launch_bounds__(kBlockThreads, 1)
 // limits   none
 template <int kGroup>
 __global__ void __launch_bounds__(kBlockThreads)
-    count_weighted_kernel(const LossParams p, const PseudoWeight weighting, bool aligned) {
+    count_weighted_kernel(const LossParams p, const PseudoWeight weighting, const StagedLogits<kGroup> weak_rows) {
   constexpr int kRows = kBlockThreads / kGroup;
   int count = 0;
   for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
        first += std::int64_t{gridDim.x} * kRows) {
     const std::int64_t row = first + threadIdx.x / kGroup;
-    const Prediction weak = find_prediction<kGroup>(p.teacher, row, row < p.rows ? p.classes : 0, aligned);
+    const StagedLogits<kGroup> m = weak_rows.of_block(first, p.rows);
+    const Prediction weak = find_prediction<kGroup>(m.rows, row, row < p.rows ? p.classes : 0, m.aligned);
     if (threadIdx.x % kGroup == 0) count += pseudo_weight(weighting, weak.column, weak.confidence) > 0.0f ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
@@ -149,18 +172,21 @@ __global__ void __launch_bounds__(kBlockThreads)
 }  // namespace
 
 void consistency(const LossParams& p, const PseudoWeight& weighting, ConsistencyTarget target, CUstream_st* stream) {
-  const ConsistencyAlignment aligned{is_aligned(p.teacher), is_aligned(p.student), is_aligned(p.gradient)};
-  for_group(p.classes, [&](auto group) {
+  for_staged_group(p.classes, [&](auto group) {
     constexpr int kGroup = decltype(group)::value;
+    const auto weak = StagedLogits<kGroup>::of(p.teacher, p.classes);
+    const auto strong = StagedLogits<kGroup>::of(p.student, p.classes);
     constexpr std::int64_t kRows = kBlockThreads / kGroup;
     if (p.divide_by_valid && p.rows > 0) {
-      launch("count of weighted rows", count_weighted_kernel<kGroup>, grid_for(p.rows, kRows, 1024), kBlockThreads, 0,
-             stream, p, weighting, aligned.weak);
+      launch("count of weighted rows", count_weighted_kernel<kGroup>, grid_for(p.rows, kRows, 1024), kBlockThreads,
+             weak.shared_bytes(), stream, p, weighting, weak);
     }
     const auto kernel = target == ConsistencyTarget::hard ? consistency_kernel<kGroup, ConsistencyTarget::hard>
                                                           : consistency_kernel<kGroup, ConsistencyTarget::soft>;
     const unsigned blocks = p.rows > 0 ? grid_for(p.rows, kRows, kMaxLossBlocks) : 1;
-    launch("consistency_loss", kernel, blocks, kBlockThreads, 0, stream, p, weighting, aligned);
+    const std::size_t bytes = 2 * weak.shared_bytes();
+    allow_shared_memory("consistency_loss", kernel, static_cast<std::int64_t>(bytes));
+    launch("consistency_loss", kernel, blocks, kBlockThreads, bytes, stream, p, weighting, weak, strong);
   });
 }
 

@@ -98,8 +98,6 @@ inline constexpr std::int64_t kMaxLaneClasses = 8192;  // of rows that fit into 
 // launch(LaneShape) with the lanes per row and the vectors per lane that hold rows of up to kMaxLaneClasses.
 template <class Launch>
 void for_lane_shape(std::int64_t classes, Launch&& launch) {
-  if (classes <= 4) return launch(LaneShape<1, 1>{});
-  if (classes <= 16) return launch(LaneShape<4, 1>{});
   if (classes <= 64) return launch(LaneShape<16, 1>{});
   if (classes <= 128) return launch(LaneShape<32, 1>{});
   if (classes <= 256) return launch(LaneShape<32, 2>{});

@@ -11,20 +11,10 @@ namespace leaven::cuda {
 // Shared memory that a block of this device may ask for, less what kernels have of their own; asked for once a device.
 std::int64_t shared_memory_limit();
 
-// Asks for more shared memory than kernels have by default.
-template <class Kernel>
-void allow_shared_memory(const char* name, Kernel kernel, std::int64_t bytes) {
-  constexpr std::int64_t kByDefault = 46 << 10;
-  if (bytes <= kByDefault) return;
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
-}
-
 template <class L, HardPart kHard, bool kSoft>
 void launch_loss_rows(const char* name, const LossParams& p, CUstream_st* stream) {
-  const std::int64_t stride = L::tile_stride(p.classes);
-  const TileShape shape{static_cast<std::int32_t>(p.classes), static_cast<std::int32_t>(stride), Divisor::of(p.classes),
-                        Divisor::of(p.classes / 4), Divisor::of(p.classes % 4)};
-  const std::int64_t bytes = TileSlots<kHard, kSoft>::kCount * L::kRows * stride * 4;
+  const TileShape shape = tile_shape(L::kGroup, p.classes);
+  const std::int64_t bytes = TileSlots<kHard, kSoft>::kCount * L::kRows * std::int64_t{shape.stride} * 4;
   constexpr auto kKernel = loss_rows_kernel<L, kHard, kSoft>;
   allow_shared_memory(name, kKernel, bytes);
   const unsigned blocks = p.rows > 0 ? grid_for(p.rows, L::kRows, kMaxLossBlocks) : 1;

@@ -15,12 +15,6 @@ struct RowLayout {
   static constexpr int kVector = kVector_;
   static constexpr int kStep = kGroup * kVector;
   static constexpr int kRows = kRowThreads / kGroup;  // of a block, at a time
-
-  // From row to row of a tile: lanes that read at the same time read from different banks.
-  static std::int64_t tile_stride(std::int64_t classes) {
-    if (kGroup == 1) return classes % 8 == 0 ? classes + 4 : classes;
-    return kGroup == 4 ? (classes + 15) / 32 * 32 + 16 : (classes + 3) / 4 * 4;
-  }
 };
 
 // The arrays of a row, in slots of shared memory. The gradient takes the first one's place.
@@ -36,33 +30,6 @@ struct TileSlots {
 // Classes per lane: a block's slots fit in 62 KiB, which every device has.
 template <HardPart kHard, bool kSoft>
 inline constexpr int kMostColumns = TileSlots<kHard, kSoft>::kCount == 4 ? 28 : 32;
-
-template <int kCount>
-__device__ void load(float (&x)[kCount], const float* from) {
-  if constexpr (kCount == 4) {
-    const float4 all = *reinterpret_cast<const float4*>(from);
-    x[0] = all.x;
-    x[1] = all.y;
-    x[2] = all.z;
-    x[3] = all.w;
-  } else if constexpr (kCount == 2) {
-    const float2 all = *reinterpret_cast<const float2*>(from);
-    x[0] = all.x;
-    x[1] = all.y;
-  } else {
-    x[0] = *from;
-  }
-}
-template <int kCount>
-__device__ void store(float* to, const float (&x)[kCount]) {
-  if constexpr (kCount == 4) {
-    *reinterpret_cast<float4*>(to) = make_float4(x[0], x[1], x[2], x[3]);
-  } else if constexpr (kCount == 2) {
-    *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
-  } else {
-    *to = x[0];
-  }
-}
 
 template <HardPart kHard, bool kSoft>
 __device__ bool is_looked_at(const RowTarget& target, float weight) {

@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "kernels/core/launch.cuh"
 #include "kernels/loss/row_memory.cuh"
 
 // Rows of a block in shared memory, as float32, whatever the type, stride and alignment of their matrix.
@@ -26,6 +27,16 @@ struct TileShape {
   Divisor by_vectors;  // whole vectors of four in a row
   Divisor by_rest;     // what is left of it
 };
+
+// Of rows that `lanes` lanes work on, each on neighbouring columns, four at a time where there are several (one lane:
+// as many as divide the classes). Lanes that read at the same time read from different banks.
+inline TileShape tile_shape(int lanes, std::int64_t classes) {
+  std::int64_t stride = (classes + 3) / 4 * 4;
+  if (lanes == 1) stride = classes % 8 == 0 ? classes + 4 : classes;
+  if (lanes == 4) stride = (classes + 15) / 32 * 32 + 16;
+  return {static_cast<std::int32_t>(classes), static_cast<std::int32_t>(stride), Divisor::of(classes),
+          Divisor::of(classes / 4), Divisor::of(classes % 4)};
+}
 
 // body(place in the tile, place in the matrix, how many elements, whether the tile is aligned there): each element of
 // the rows once, neighbours by neighbouring threads; 16 bytes of the matrix at a time where it is aligned and its rows
@@ -157,5 +168,82 @@ __device__ void write_tile(const float* tile, const TileShape& shape, const Outp
                                      });
   });
 }
+
+// Neighbouring elements of a tile.
+template <int kCount>
+__device__ void load(float (&x)[kCount], const float* from) {
+  if constexpr (kCount == 4) {
+    const float4 all = *reinterpret_cast<const float4*>(from);
+    x[0] = all.x;
+    x[1] = all.y;
+    x[2] = all.z;
+    x[3] = all.w;
+  } else if constexpr (kCount == 2) {
+    const float2 all = *reinterpret_cast<const float2*>(from);
+    x[0] = all.x;
+    x[1] = all.y;
+  } else {
+    x[0] = *from;
+  }
+}
+template <int kCount>
+__device__ void store(float* to, const float (&x)[kCount]) {
+  if constexpr (kCount == 4) {
+    *reinterpret_cast<float4*>(to) = make_float4(x[0], x[1], x[2], x[3]);
+  } else if constexpr (kCount == 2) {
+    *reinterpret_cast<float2*>(to) = make_float2(x[0], x[1]);
+  } else {
+    *to = x[0];
+  }
+}
+
+// Asks for more shared memory than kernels have by default.
+template <class Kernel>
+void allow_shared_memory(const char* name, Kernel kernel, std::int64_t bytes) {
+  constexpr std::int64_t kByDefault = 46 << 10;
+  if (bytes <= kByDefault) return;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)), name);
+}
+
+// Rows of few classes are worked on by a thread each, in shared memory: launch(std::integral_constant<int, lanes>) with
+// the lanes per row that fit the number of classes, one where rows are staged.
+inline constexpr std::int64_t kStagedClasses = 28;  // two matrices fit in 62 KiB
+template <class Launch>
+void for_staged_group(std::int64_t classes, Launch&& launch) {
+  if (classes <= kStagedClasses) return launch(std::integral_constant<int, 1>{});
+  if (classes <= 64) return launch(std::integral_constant<int, 16>{});
+  if (classes <= 1024) return launch(std::integral_constant<int, 32>{});
+  launch(std::integral_constant<int, kBlockThreads>{});
+}
+
+// Logits as find_top and its like read them.
+template <int kGroup>
+struct StagedLogits {
+  InputRows rows;
+  bool aligned;
+  TileShape tile;
+
+  static StagedLogits of(const InputRows& m, std::int64_t classes) {
+    return {m, is_aligned(m), tile_shape(1, kGroup == 1 ? classes : 1)};
+  }
+  // Of one matrix.
+  std::size_t shared_bytes() const { return kGroup == 1 ? sizeof(float) * kBlockThreads * tile.stride : 0; }
+  __device__ static float* tile_of(int slot, const TileShape& tile) {
+    extern __shared__ float4 shared[];
+    return reinterpret_cast<float*>(shared) + slot * kBlockThreads * tile.stride;
+  }
+  // Those of the block's rows from `first` on, under their own numbers, in the slot's shared memory. All threads of the
+  // block call.
+  __device__ StagedLogits of_block(std::int64_t first, std::int64_t all_rows, int slot = 0) const {
+    if constexpr (kGroup > 1) return *this;
+    float* const to = tile_of(slot, tile);
+    const std::int64_t left = all_rows - first;
+    __syncthreads();  // the rows before are done with
+    read_tile<kBlockThreads, false>(to, tile, rows, first,
+                                    static_cast<int>(left < kBlockThreads ? left : kBlockThreads));
+    __syncthreads();
+    return {{to - first * tile.stride, tile.stride, FloatType::f32}, tile.stride % 4 == 0, tile};
+  }
+};
 
 }  // namespace leaven::cuda

@@ -2,6 +2,7 @@
 
 #include "kernels/core/launch.cuh"
 #include "kernels/loss/lane_row.cuh"
+#include "kernels/loss/row_tile.cuh"
 #include "kernels/loss/softmax_row.hpp"
 
 namespace leaven::cuda {
@@ -46,6 +47,43 @@ template <ProbabilityScale kScale, int kCount>
 __device__ __forceinline__ void finish_elements(float (&x)[kCount], float factor) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) x[i] = row_result<kScale>(x[i], factor);
+}
+
+// what     softmax or log_softmax of rows of up to kStagedClasses classes, a multiple of kVector
+// who      a thread per row; a block takes kBlockThreads rows at a time
+// traffic  reads each logit once and writes one result, in pieces of 16 bytes where the matrices are aligned
+// limits   rows stay in shared memory, as float32; `out` may be `logits`
+template <int kVector, ProbabilityScale kScale>
+__global__ void __launch_bounds__(kBlockThreads) softmax_staged_kernel(const SoftmaxParams p, const TileShape tile) {
+  constexpr bool kWhole = kVector == 4;
+  extern __shared__ float4 shared[];
+  auto* const rows = reinterpret_cast<float*>(shared);
+  float* const row = rows + threadIdx.x * tile.stride;
+  const auto for_each = [&](auto&& body) {  // body(kVector elements of the row)
+#pragma unroll 1
+    for (int column = 0; column < tile.classes; column += kVector) {
+      float x[kVector];
+      load(x, row + column);
+      body(x);
+      store(row + column, x);
+    }
+  };
+  for (std::int64_t first = std::int64_t{blockIdx.x} * kBlockThreads; first < p.rows;
+       first += std::int64_t{gridDim.x} * kBlockThreads) {
+    const int count = static_cast<int>(p.rows - first < kBlockThreads ? p.rows - first : kBlockThreads);
+    __syncthreads();  // the rows before are written
+    read_tile<kBlockThreads, kWhole>(rows, tile, p.logits, first, count);
+    __syncthreads();
+    float max = -kInfinity;
+    for_each([&](float(&x)[kVector]) { max = larger(max, largest_of(x)); });
+    max = finite_max(max);
+    float sum = 0;
+    for_each([&](float(&x)[kVector]) { sum += keep_elements<kScale>(x, max, p.temperature); });
+    const float factor = row_factor<kScale>(sum);
+    for_each([&](float(&x)[kVector]) { finish_elements<kScale>(x, factor); });
+    __syncthreads();
+    write_tile<kBlockThreads, kWhole>(rows, tile, p.out, first, count);
+  }
 }
 
 // what     softmax or log_softmax of rows of up to 4 * kGroup * kVectors classes
@@ -120,6 +158,14 @@ void launch_softmax(const char* function, const InputRows& logits, std::int64_t 
                     const Temperature& temperature, const OutputRows& out, CUstream_st* stream) {
   if (rows == 0) return;
   const SoftmaxParams p{logits, out, rows, classes, temperature, is_aligned(logits), is_aligned(out)};
+  if (classes <= kStagedClasses) {
+    const TileShape tile = tile_shape(1, classes);
+    const auto bytes = static_cast<std::size_t>(tile.stride) * kBlockThreads * 4;
+    const auto kernel = classes % 4 == 0   ? softmax_staged_kernel<4, kScale>
+                        : classes % 2 == 0 ? softmax_staged_kernel<2, kScale>
+                                           : softmax_staged_kernel<1, kScale>;
+    return launch(function, kernel, grid_for(rows, kBlockThreads), kBlockThreads, bytes, stream, p, tile);
+  }
   if (classes > kMaxLaneClasses) {
     return launch(function, softmax_wide_kernel<kScale>, grid_for(rows, 1), kBlockThreads, 0, stream, p);
   }
