@@ -102,7 +102,7 @@ float process_row(const GeneralParams& g, const Unit& u, const RowTarget& labels
   return hard.factors.loss + soft.loss;
 }
 
-std::int64_t top_k_rows(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, float* losses) {
+std::int64_t old_top_k_rows(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, float* losses) {
   GeneralScratch x;
   return for_each_row(
       g.loss, scale, begin, end, losses, x, g.loss.hard,
@@ -114,6 +114,16 @@ std::int64_t top_k_rows(const GeneralParams& g, float scale, std::int64_t begin,
       [&](const Unit& u, const RowTarget& labels, float row_scale, std::uint32_t& status) {
         return process_row(g, u, labels, row_scale, x, status);
       });
+}
+
+void top_k_rows(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
+  float losses[1024];
+  partial.valid = static_cast<std::int32_t>(old_top_k_rows(g, scale, begin, end, losses));
+  partial.loss = 0;
+  for (std::int64_t i = 0; i < end - begin; ++i) {
+    partial.loss += losses[i];
+    if (g.loss.row_losses != nullptr) g.loss.row_losses[begin + i] = losses[i];
+  }
 }
 
 }  // namespace
