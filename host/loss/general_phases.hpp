@@ -24,35 +24,55 @@ struct ScaleLanes {
     mean_gap.v[r] = scale.mean_gap;
   }
 };
-// Rows that are not standardised have the temperature `k` of the call and a gain of 1, which compilers then know.
-template <bool kStandardise>
-RowScale scale_at(const ScaleLanes& scale, int r, const TemperatureLanes& k) {
-  if constexpr (kStandardise) return scale.at(r);
-  return {k.at(r), 1.0f, 0.0f, 0.0f};
-}
-
 struct StudentLanes {
   ScaleLanes scale;  // only where rows are standardised
   Lanes max, sum, inverse_sum;
-
-  template <bool kStandardise>
-  StudentRow at(int r, const TemperatureLanes& k) const {
-    return {scale_at<kStandardise>(scale, r, k), max.v[r], inverse_sum.v[r]};
-  }
 };
 struct TeacherLanes {
-  ScaleLanes scale;
+  ScaleLanes scale;  // the same
   Lanes max, at_student_max, student_at_max, reference_hi, reference_lo, sum, inverse_sum, offset_t, weight;
+};
 
-  template <bool kStandardise>
-  TeacherRow at(int r, const TemperatureLanes& k) const {
-    return {scale_at<kStandardise>(scale, r, k),
-            max.v[r],
-            at_student_max.v[r],
-            {reference_hi.v[r], reference_lo.v[r]},
-            inverse_sum.v[r],
-            offset_t.v[r],
-            weight.v[r]};
+// Copies, for a loop, of what both sides are scaled with. Rows that are not standardised have the temperature of the call
+// and a gain of 1, which compilers then know.
+template <bool kStandardise>
+struct Scales;
+template <>
+struct Scales<false> {
+  TemperatureLanes k;
+
+  Scales(const TemperatureLanes& temperature, const StudentLanes&, const TeacherLanes&) : k(temperature) {}
+  RowScale student(int r) const { return {k.at(r), 1.0f, 0.0f, 0.0f}; }
+  RowScale teacher(int r) const { return {k.at(r), 1.0f, 0.0f, 0.0f}; }
+};
+template <>
+struct Scales<true> {
+  TemperatureLanes k;
+  ScaleLanes of_student, of_teacher;
+
+  Scales(const TemperatureLanes& temperature, const StudentLanes& student, const TeacherLanes& teacher)
+      : k(temperature), of_student(student.scale), of_teacher(teacher.scale) {}
+  RowScale student(int r) const { return of_student.at(r); }
+  RowScale teacher(int r) const { return of_teacher.at(r); }
+};
+// The same of what a class's ratio needs.
+template <bool kStandardise>
+struct RatioLanes {
+  Scales<kStandardise> scales;
+  Lanes student_max, student_inverse, teacher_max, teacher_inverse, reference_hi, reference_lo;
+
+  RatioLanes(const TemperatureLanes& k, const StudentLanes& student, const TeacherLanes& teacher)
+      : scales(k, student, teacher),
+        student_max(student.max),
+        student_inverse(student.inverse_sum),
+        teacher_max(teacher.max),
+        teacher_inverse(teacher.inverse_sum),
+        reference_hi(teacher.reference_hi),
+        reference_lo(teacher.reference_lo) {}
+  StudentRow student(int r) const { return {scales.student(r), student_max.v[r], student_inverse.v[r]}; }
+  TeacherRow teacher(int r) const {
+    return {scales.teacher(r),    teacher_max.v[r], 0.0f, {reference_hi.v[r], reference_lo.v[r]},
+            teacher_inverse.v[r], 0.0f,             0.0f};
   }
 };
 
@@ -107,20 +127,17 @@ template <bool kStandardise>
 void add_exponentials(const float* __restrict s, const float* __restrict t, float* __restrict p, float* __restrict q,
                       std::int64_t groups, const TemperatureLanes& temperature, StudentLanes& student,
                       TeacherLanes& teacher) {
-  const StudentLanes of_student = student;
-  const TeacherLanes of_teacher = teacher;
-  const TemperatureLanes k = temperature;
+  const Scales<kStandardise> scales(temperature, student, teacher);
+  const Lanes student_max = student.max, teacher_max = teacher.max;
   Lanes student_at_max = teacher.student_at_max, teacher_at_max = teacher.at_student_max;
   Lanes student_sum = student.sum, teacher_sum = teacher.sum;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part_p{}, part_q{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
-        const float s_max = of_student.max.v[r], t_max = of_teacher.max.v[r];
-        const float e_s =
-            exp_over(difference(s[i + r], s_max), scale_at<kStandardise>(of_student.scale, r, k).temperature);
-        const float e_t =
-            exp_over(difference(t[i + r], t_max), scale_at<kStandardise>(of_teacher.scale, r, k).temperature);
+        const float s_max = student_max.v[r], t_max = teacher_max.v[r];
+        const float e_s = exp_over(difference(s[i + r], s_max), scales.student(r).temperature);
+        const float e_t = exp_over(difference(t[i + r], t_max), scales.teacher(r).temperature);
         const float of_s = t[i + r] == t_max ? s[i + r] : -kInfinity;
         const float of_t = s[i + r] == s_max ? t[i + r] : -kInfinity;
         student_at_max.v[r] = larger(student_at_max.v[r], of_s);
@@ -146,16 +163,14 @@ void find_ratios(const float* __restrict s, const float* __restrict t, float* __
                  float* __restrict y, std::int64_t groups, const TemperatureLanes& temperature,
                  const StudentLanes& student, const TeacherLanes& teacher, const Lanes& reference_ratios,
                  Lanes& sum_shift) {
-  const StudentLanes of_student = student;
-  const TeacherLanes of_teacher = teacher;
-  const TemperatureLanes k = temperature;
+  const RatioLanes<kStandardise> sides(temperature, student, teacher);
   const Lanes ratio = reference_ratios;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
-        const StudentRow student_row = of_student.template at<kStandardise>(r, k);
-        const TeacherRow teacher_row = of_teacher.template at<kStandardise>(r, k);
+        const StudentRow student_row = sides.student(r);
+        const TeacherRow teacher_row = sides.teacher(r);
         const ClassPair pair = class_pair(s[i + r], t[i + r], student_row, teacher_row);
         const float of_s = p[i + r] * student_row.inverse_sum;
         const float of_t = q[i + r] * teacher_row.inverse_sum;
@@ -163,7 +178,7 @@ void find_ratios(const float* __restrict s, const float* __restrict t, float* __
         p[i + r] = of_s;
         q[i + r] = of_t;
         y[i + r] = y_t;
-        part.v[r] += soft_shift_t(of_s, of_t, y_t, ratio.v[r], k.at(r));
+        part.v[r] += soft_shift_t(of_s, of_t, y_t, ratio.v[r], sides.scales.k.at(r));
       }
     }
     add(sum_shift, part);

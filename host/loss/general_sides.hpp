@@ -102,35 +102,32 @@ void find_classes_of(const GeneralParams& g, const LossUnit& u, const Chunk& chu
 // References of the row, and p / q of the class that the teacher's refers to.
 template <bool kStandardise>
 Lanes find_references(const TemperatureLanes& k, StudentLanes& student, TeacherLanes& teacher) {
-  StudentLanes of_student = student;
-  TeacherLanes of_teacher = teacher;
+  const Lanes student_max = student.max, teacher_max = teacher.max, at_max = teacher.student_at_max;
+  const Lanes student_sum = student.sum, teacher_sum = teacher.sum;
+  LEAVEN_EACH_LANE(r) {
+    const Difference reference = teacher_reference({student_max.v[r], teacher_max.v[r], at_max.v[r]});
+    teacher.reference_hi.v[r] = reference.hi;
+    teacher.reference_lo.v[r] = reference.lo;
+    student.inverse_sum.v[r] = inverse_sum(student_sum.v[r]);
+    teacher.inverse_sum.v[r] = inverse_sum(teacher_sum.v[r]);
+  }
+  const RatioLanes<kStandardise> sides(k, student, teacher);
   Lanes ratio;
-  LEAVEN_EACH_LANE(r) {
-    const Difference reference =
-        teacher_reference({of_student.max.v[r], of_teacher.max.v[r], of_teacher.student_at_max.v[r]});
-    of_teacher.reference_hi.v[r] = reference.hi;
-    of_teacher.reference_lo.v[r] = reference.lo;
-    of_student.inverse_sum.v[r] = inverse_sum(of_student.sum.v[r]);
-    of_teacher.inverse_sum.v[r] = inverse_sum(of_teacher.sum.v[r]);
-  }
-  LEAVEN_EACH_LANE(r) {
-    ratio.v[r] = reference_ratio(of_student.template at<kStandardise>(r, k), of_teacher.template at<kStandardise>(r, k),
-                                 of_teacher.sum.v[r]);
-  }
-  student = of_student;
-  teacher = of_teacher;
+  LEAVEN_EACH_LANE(r) ratio.v[r] = reference_ratio(sides.student(r), sides.teacher(r), teacher_sum.v[r]);
   return ratio;
 }
 template <bool kStandardise>
 void find_offsets(const TemperatureLanes& k, const Lanes& sum_shift, const StudentLanes& student,
                   TeacherLanes& teacher) {
-  const StudentLanes of_student = student;
-  const TeacherLanes of_teacher = teacher;
+  const RatioLanes<kStandardise> sides(k, student, teacher);
+  const Lanes at_max = teacher.student_at_max, student_sum = student.sum, teacher_sum = teacher.sum;
+  const Lanes shift = sum_shift;
   LEAVEN_EACH_LANE(r) {
-    teacher.offset_t.v[r] = teacher_offset_t(
-        {of_student.max.v[r], of_teacher.max.v[r], of_teacher.student_at_max.v[r]}, sum_shift.v[r],
-        of_student.sum.v[r], of_teacher.sum.v[r], of_teacher.template at<kStandardise>(r, k),
-        kStandardise ? of_student.scale.gain.v[r] : 1.0f, k.at(r));
+    const StudentRow of_student = sides.student(r);
+    const TeacherRow of_teacher = sides.teacher(r);
+    teacher.offset_t.v[r] =
+        teacher_offset_t({of_student.max, of_teacher.max, at_max.v[r]}, shift.v[r], student_sum.v[r], teacher_sum.v[r],
+                         of_teacher, of_student.scale.gain, sides.scales.k.at(r));
   }
 }
 
@@ -236,40 +233,37 @@ void find_sides(const GeneralParams& g, const LossUnit& u, const TemperatureLane
 template <bool kStandardise, bool kDecoupled>
 void find_weights(const GeneralParams& g, const TemperatureLanes& k, Sides& sides, DecoupledLanes& decoupled) {
   Lanes present{}, compared{}, check{}, q_target{}, q_other{};
+  const StudentLanes& student = sides.student;
   for (int m = 0; m < g.teacher_count; ++m) {
-    const TeacherLanes teacher = sides.teachers[m];
-    Lanes given, logit, weights;
+    TeacherLanes& teacher = sides.teachers[m];
+    const Scales<kStandardise> scales(k, student, teacher);
+    const Lanes max = teacher.max, sum = teacher.sum, logit = decoupled.teacher_logits[m];
+    Lanes given;
     fill(given, g.teachers[m].weight);
-    if (kDecoupled) logit = decoupled.teacher_logits[m];
     LEAVEN_EACH_LANE(r) {
-      Odds odds{0.0f, 1.0f, 0.0f, 0.0f, teacher.sum.v[r]};
-      if constexpr (kDecoupled) {
-        odds = find_odds(logit.v[r], teacher.max.v[r], teacher.sum.v[r],
-                         scale_at<kStandardise>(teacher.scale, r, k).temperature);
-      }
+      Odds odds{0.0f, 1.0f, 0.0f, 0.0f, sum.v[r]};
+      if constexpr (kDecoupled) odds = find_odds(logit.v[r], max.v[r], sum.v[r], scales.teacher(r).temperature);
       const float weight = odds.total == 0.0f ? 0.0f : given.v[r];
-      weights.v[r] = teacher.sum.v[r] == 0.0f ? 0.0f : weight * odds.other;
+      const float of_others = sum.v[r] == 0.0f ? 0.0f : weight * odds.other;
+      teacher.weight.v[r] = of_others;
       present.v[r] += weight;
-      compared.v[r] += weights.v[r];
-      check.v[r] += odds.total + teacher.sum.v[r];
-      if constexpr (kDecoupled) {
-        q_target.v[r] = q_target.v[r] + weight * odds.target;
-        q_other.v[r] = q_other.v[r] + weight * odds.other;
-      }
+      compared.v[r] += of_others;
+      check.v[r] += odds.total + sum.v[r];
+      q_target.v[r] += weight * odds.target;
+      q_other.v[r] += weight * odds.other;
     }
-    sides.teachers[m].weight = weights;
   }
   for (int m = 0; m < g.teacher_count; ++m) {
     Lanes& weight = sides.teachers[m].weight;
     LEAVEN_EACH_LANE(r) weight.v[r] *= inverse_sum(compared.v[r]);
   }
-  const StudentLanes student = sides.student;
-  Lanes total = student.sum;
+  const Lanes student_sum = student.sum;
+  Lanes total = student_sum;
   if constexpr (kDecoupled) {
-    const Lanes logit = decoupled.student_logit;
+    const Scales<kStandardise> scales(k, student, sides.teachers[0]);
+    const Lanes max = student.max, logit = decoupled.student_logit;
     LEAVEN_EACH_LANE(r) {
-      const Odds odds = find_odds(logit.v[r], student.max.v[r], student.sum.v[r],
-                                  scale_at<kStandardise>(student.scale, r, k).temperature);
+      const Odds odds = find_odds(logit.v[r], max.v[r], student_sum.v[r], scales.student(r).temperature);
       total.v[r] = odds.total;
       decoupled.target.v[r] = odds.target;
       decoupled.other.v[r] = odds.other;
@@ -279,36 +273,34 @@ void find_weights(const GeneralParams& g, const TemperatureLanes& k, Sides& side
       decoupled.q_other.v[r] = q_other.v[r] * inverse_sum(present.v[r]);
     }
   }
-  StateLanes state = sides.state;
+  StateLanes& state = sides.state;
   LEAVEN_EACH_LANE(r) {
-    const float of_student = total.v[r] == 0.0f ? 1.0f : 0.0f;
-    const float without_class = student.sum.v[r] == 0.0f ? 0.0f : 1.0f;
-    state.masked.v[r] = present.v[r] == 0.0f ? 1.0f : of_student;
-    state.compared.v[r] = compared.v[r] == 0.0f ? 0.0f : without_class;
-    state.check.v[r] = check.v[r] + total.v[r] + student.sum.v[r];
+    const float without_student = total.v[r] == 0.0f ? 1.0f : 0.0f;
+    const float with_student = student_sum.v[r] == 0.0f ? 0.0f : 1.0f;
+    state.masked.v[r] = present.v[r] == 0.0f ? 1.0f : without_student;
+    state.compared.v[r] = compared.v[r] == 0.0f ? 0.0f : with_student;
+    state.check.v[r] = check.v[r] + total.v[r] + student_sum.v[r];
   }
-  sides.state = state;
 }
 
 // y of one class per lane, from its logits; `teacher_logits(m)` are teacher m's.
 template <bool kStandardise, class Logits>
 Lanes find_log_ratios(const GeneralParams& g, const TemperatureLanes& k, const Sides& sides, const Lanes& s,
                       Logits&& teacher_logits) {
-  const StudentLanes student = sides.student;
   const Lanes logits = s;
   Lanes q{}, top, excess{}, sum{}, before{}, y;
   fill(top, -kInfinity);
   for (int m = 0; m < g.teacher_count; ++m) {
-    const TeacherLanes teacher = sides.teachers[m];
-    const Lanes t = teacher_logits(m);
+    const RatioLanes<kStandardise> lanes(k, sides.student, sides.teachers[m]);
+    const Lanes t = teacher_logits(m), offset = sides.teachers[m].offset_t, weight = sides.teachers[m].weight;
     LEAVEN_EACH_LANE(r) {
-      const StudentRow student_row = student.template at<kStandardise>(r, k);
-      const TeacherRow teacher_row = teacher.template at<kStandardise>(r, k);
-      const ClassPair pair = class_pair(logits.v[r], t.v[r], student_row, teacher_row);
-      const float of_t = exp_over(pair.teacher, teacher_row.scale.temperature) * teacher_row.inverse_sum;
-      const float y_t = raw_log_ratio_t(pair, student_row, teacher_row) - teacher_row.offset_t;
-      const Blend blend = with_teacher({q.v[r], top.v[r], excess.v[r], sum.v[r], before.v[r]}, of_t, y_t,
-                                       teacher_row.weight, k.at(r));
+      const StudentRow student = lanes.student(r);
+      const TeacherRow teacher = lanes.teacher(r);
+      const ClassPair pair = class_pair(logits.v[r], t.v[r], student, teacher);
+      const float of_t = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
+      const float y_t = raw_log_ratio_t(pair, student, teacher) - offset.v[r];
+      const Blend blend = with_teacher({q.v[r], top.v[r], excess.v[r], sum.v[r], before.v[r]}, of_t, y_t, weight.v[r],
+                                       lanes.scales.k.at(r));
       q.v[r] = blend.q;
       top.v[r] = blend.top_t;
       excess.v[r] = blend.excess;
@@ -316,8 +308,9 @@ Lanes find_log_ratios(const GeneralParams& g, const TemperatureLanes& k, const S
       before.v[r] = blend.weight;
     }
   }
+  const TemperatureLanes local = k;
   LEAVEN_EACH_LANE(r) {
-    y.v[r] = blended_log_ratio_t({q.v[r], top.v[r], excess.v[r], sum.v[r], before.v[r]}, k.at(r));
+    y.v[r] = blended_log_ratio_t({q.v[r], top.v[r], excess.v[r], sum.v[r], before.v[r]}, local.at(r));
   }
   return y;
 }

@@ -68,7 +68,7 @@ FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale,
   LEAVEN_EACH_LANE(r) {
     BinaryTerm binary;
     if constexpr (kKind == DivergenceKind::decoupled) binary = {decoupled.term.v[r], decoupled.gap_t.v[r]};
-    const RowState row{state.masked.v[r] != 0.0f, state.compared.v[r] != 0.0f, state.check.v[r]};
+    const RowState row{state.masked.v[r], state.compared.v[r], state.check.v[r]};
     factors.set(r, soft_factors(d, local.at(r), binary, row, soft_weight, scale * weight.v[r]));
   }
   if (!g.standardise) return factors;
