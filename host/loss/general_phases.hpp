@@ -252,6 +252,11 @@ struct TermSums {
   }
 };
 
+template <DivergenceKind kKind>
+LEAVEN_HD ClassTerm term_at(float p, float q, float y_t, const CentreLanes& centre, const TemperatureLanes& k, int r) {
+  return class_term<kKind>(p, q, y_t, centre.at(r), {kKind, centre.beta.v[r], centre.one_minus_beta.v[r]}, k.at(r));
+}
+
 // y, of which `offset` is taken off, becomes ClassTerm's raw.
 template <DivergenceKind kKind>
 void add_terms(const float* __restrict p, const float* __restrict q, float* __restrict y, std::int64_t groups,
@@ -263,9 +268,7 @@ void add_terms(const float* __restrict p, const float* __restrict q, float* __re
     Lanes part{}, part_raw{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
       LEAVEN_EACH_LANE(r) {
-        const DivergenceParams d{kKind, seen_from.beta.v[r], seen_from.one_minus_beta.v[r]};
-        const ClassTerm x =
-            class_term<kKind>(p[i + r], q[i + r], y[i + r] - local.v[r], seen_from.at(r), d, k.at(r));
+        const ClassTerm x = term_at<kKind>(p[i + r], q[i + r], y[i + r] - local.v[r], seen_from, k, r);
         y[i + r] = x.raw;
         part.v[r] += x.term;
         part_raw.v[r] += x.raw;
@@ -273,6 +276,19 @@ void add_terms(const float* __restrict p, const float* __restrict q, float* __re
     }
     add(sums.term, part);
     add(sums.raw, part_raw);
+  }
+}
+// The same once more, for rows whose sums are known.
+template <DivergenceKind kKind>
+void find_raw(const float* __restrict p, const float* __restrict q, float* __restrict y, std::int64_t groups,
+              const Lanes& offset, const CentreLanes& centre, const TemperatureLanes& temperature) {
+  const CentreLanes seen_from = centre;
+  const Lanes local = offset;
+  const TemperatureLanes k = temperature;
+  for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
+    LEAVEN_EACH_LANE(r) {
+      y[i + r] = term_at<kKind>(p[i + r], q[i + r], y[i + r] - local.v[r], seen_from, k, r).raw;
+    }
   }
 }
 // The sums with z-scores. `s` are whole rows of logits.

@@ -43,18 +43,6 @@ const float* share_of(const GeneralScratch& x) {
   return kKind == DivergenceKind::reverse || kKind == DivergenceKind::jensen_shannon ? x.p : x.q;
 }
 
-// p, q and ClassTerm's raw of a chunk, the last in x.y; adds the sums.
-template <DivergenceKind kKind>
-void add_chunk_terms(const GeneralParams& g, const LossUnit& u, const Chunk& chunk, const TemperatureLanes& k,
-                     const Sides& sides, const CentreLanes& centre, GeneralScratch& x, TermSums& sums) {
-  Lanes offset;
-  find_classes(g, u, chunk, k, sides, x, offset);
-  add_terms<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k, sums);
-  if (g.standardise) {
-    add_z_sums(x.student, x.p, share_of<kKind>(x), x.y, chunk.groups, sides.student.scale, sums);
-  }
-}
-
 template <DivergenceKind kKind>
 FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale, const TermSums& sums,
                          const Sides& sides, const DecoupledLanes& decoupled) {
@@ -122,15 +110,21 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
   if (kDecoupled) find_binary_terms(g, k, sides, decoupled);
   const CentreLanes centre = find_centres<kKind>(g, k, sides);
   TermSums sums{};
-  for_each_chunk(p, u, [&](const Chunk& chunk) { add_chunk_terms<kKind>(g, u, chunk, k, sides, centre, x, sums); });
+  for_each_chunk(p, u, [&](const Chunk& chunk) {
+    Lanes offset;
+    find_classes(g, u, chunk, k, sides, x, offset);
+    add_terms<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k, sums);
+    if (g.standardise) add_z_sums(x.student, x.p, share_of<kKind>(x), x.y, chunk.groups, sides.student.scale, sums);
+  });
   if (!u.tile) sums.across();
   const FactorLanes factors = find_factors<kKind>(g, u, scale, sums, sides, decoupled);
   LEAVEN_EACH_LANE(r) losses.v[r] += weighted_gap(u.weight.v[r], factors.loss.v[r]);
   if (p.gradient.data == nullptr) return status;
   for_each_chunk(p, u, [&](const Chunk& chunk) {
     if (!is_one_chunk(p, u)) {
-      TermSums known{};
-      add_chunk_terms<kKind>(g, u, chunk, k, sides, centre, x, known);
+      Lanes offset;
+      find_classes(g, u, chunk, k, sides, x, offset);
+      find_raw<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k);
     }
     soft_gradients(x.p, share_of<kKind>(x), x.y, chunk.groups, factors);
     if (kDecoupled) set_target_gradients(u, chunk, factors, x.y);
