@@ -1,10 +1,24 @@
 #pragma once
 
 #include "host/loss/general_unit.hpp"
+#include "host/loss/teacher_phases.hpp"
 
 // Student and teachers of a unit's rows, seen class by class. Only for *_isa.cpp files.
 namespace leaven::LEAVEN_ISA {
 namespace {
+
+// Arrays [group][lane] of one unit, or of a chunk of a very wide row.
+struct GeneralScratch : HardScratch {
+  alignas(64) float compared[kScratch];  // the student's logits without the classes that sums leave out
+  alignas(64) float teacher[kScratch];   // without them, too
+  alignas(64) float p[kScratch];
+  alignas(64) float q[kScratch];
+  alignas(64) float y[kScratch];  // logarithms of p / q at first, the gradient in the end
+  alignas(64) float blend_q[kScratch];
+  alignas(64) float top[kScratch];
+  alignas(64) float excess[kScratch];
+  alignas(64) float sum[kScratch];
+};
 
 bool is_decoupled(const GeneralParams& g) { return g.divergence.kind == DivergenceKind::decoupled; }
 
@@ -43,6 +57,12 @@ Logits load_sides(const GeneralParams& g, const LossUnit& u, const Chunk& chunk,
   load_kept(x.teacher, g.teachers[m].logits, u, chunk);
   if (is_decoupled(g)) exclude_targets(u, chunk, x.teacher);
   return {compared_student(g, u, chunk, x), x.teacher};
+}
+
+Lanes kept_label_logits(const InputRows& rows, const LossUnit& u, const float* logits) {
+  Lanes lanes = label_logits(rows, u, logits, u.targets.a);
+  LEAVEN_EACH_LANE(r) lanes.v[r] = u.weight.v[r] != 0.0f ? lanes.v[r] : 0.0f;
+  return lanes;
 }
 
 // Scale and extent of whole rows, whose largest logits are `max`.
@@ -187,7 +207,7 @@ struct DecoupledLanes {
   Lanes student_logit, teacher_logits[kMaxTeachers];
   Lanes target, other, log_target, log_other;  // of the student (Odds)
   Lanes q_target, q_other;
-  Lanes term, gap_t;  // BinaryTerm
+  BinaryLanes binary;
 };
 
 void add_infinite(const Lanes& max, StateLanes& state) {
@@ -319,6 +339,22 @@ Lanes find_any_log_ratios(const GeneralParams& g, const TemperatureLanes& k, con
                           Logits&& teacher_logits) {
   return g.standardise ? find_log_ratios<true>(g, k, sides, s, teacher_logits)
                        : find_log_ratios<false>(g, k, sides, s, teacher_logits);
+}
+
+void find_binary_terms(const GeneralParams& g, const TemperatureLanes& k, const Sides& sides, DecoupledLanes& lanes) {
+  const Lanes y =
+      find_any_log_ratios(g, k, sides, lanes.student_logit, [&](int m) { return lanes.teacher_logits[m]; });
+  const Lanes target = lanes.target, other = lanes.other, log_target = lanes.log_target, log_other = lanes.log_other;
+  const Lanes q_target = lanes.q_target, q_other = lanes.q_other;
+  const TemperatureLanes local = k;
+  BinaryLanes binary;
+  LEAVEN_EACH_LANE(r) {
+    const Odds odds{target.v[r], other.v[r], log_target.v[r], log_other.v[r], 0.0f};
+    const BinaryTerm term = binary_term(odds, q_target.v[r], q_other.v[r], y.v[r], local.at(r));
+    binary.term.v[r] = term.term;
+    binary.gap_t.v[r] = term.gap_t;
+  }
+  lanes.binary = binary;
 }
 
 // p, q and y of a chunk, of y all but `offset`.

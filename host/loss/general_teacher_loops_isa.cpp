@@ -7,68 +7,27 @@ namespace {
 // The student's largest class as reference of gradients.
 template <DivergenceKind kKind>
 CentreLanes find_centres(const GeneralParams& g, const TemperatureLanes& k, const Sides& sides) {
-  CentreLanes centre;
-  fill(centre.beta, g.divergence.beta);
-  fill(centre.one_minus_beta, g.divergence.one_minus_beta);
+  Lanes y{};
   if constexpr (kKind == DivergenceKind::reverse || kKind == DivergenceKind::jensen_shannon) {
-    const Lanes y = find_any_log_ratios(g, k, sides, sides.student.max,
-                                        [&](int m) { return sides.teachers[m].at_student_max; });
-    LEAVEN_EACH_LANE(r) {
-      const DivergenceParams d{kKind, centre.beta.v[r], centre.one_minus_beta.v[r]};
-      const Centre of_row = find_centre(y.v[r], d, k.at(r));
-      centre.y_t.v[r] = of_row.y_t;
-      centre.share.v[r] = of_row.share;
-      centre.rest.v[r] = of_row.rest;
-    }
+    y = find_any_log_ratios(g, k, sides, sides.student.max, [&](int m) { return sides.teachers[m].at_student_max; });
   }
-  return centre;
+  return centres_at<kKind>(g.divergence, y, k);
 }
 
-void find_binary_terms(const GeneralParams& g, const TemperatureLanes& k, const Sides& sides, DecoupledLanes& lanes) {
-  const Lanes y =
-      find_any_log_ratios(g, k, sides, lanes.student_logit, [&](int m) { return lanes.teacher_logits[m]; });
-  const Lanes target = lanes.target, other = lanes.other, log_target = lanes.log_target, log_other = lanes.log_other;
-  const Lanes q_target = lanes.q_target, q_other = lanes.q_other;
-  LEAVEN_EACH_LANE(r) {
-    const Odds odds{target.v[r], other.v[r], log_target.v[r], log_other.v[r], 0.0f};
-    const BinaryTerm binary = binary_term(odds, q_target.v[r], q_other.v[r], y.v[r], k.at(r));
-    lanes.term.v[r] = binary.term;
-    lanes.gap_t.v[r] = binary.gap_t;
-  }
-}
-
-// ClassTerm's share.
+// The way back through the z-score.
 template <DivergenceKind kKind>
-const float* share_of(const GeneralScratch& x) {
-  return kKind == DivergenceKind::reverse || kKind == DivergenceKind::jensen_shannon ? x.p : x.q;
-}
-
-template <DivergenceKind kKind>
-FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale, const TermSums& sums,
-                         const Sides& sides, const DecoupledLanes& decoupled) {
+void standardise_factors(const TermSums& sums, const Sides& sides, const DecoupledLanes& decoupled,
+                         FactorLanes& factors) {
+  const ScaleLanes scale = sides.student.scale;
+  const Lanes unmasked = sides.student_extent.unmasked;
   const TermSums local = sums;
-  const StateLanes state = sides.state;
-  const Lanes weight = u.weight;
-  DivergenceParams d = g.divergence;
-  d.kind = kKind;
-  const float soft_weight = g.loss.soft_weight;
-  FactorLanes factors;
   LEAVEN_EACH_LANE(r) {
-    BinaryTerm binary;
-    if constexpr (kKind == DivergenceKind::decoupled) binary = {decoupled.term.v[r], decoupled.gap_t.v[r]};
-    const RowState row{state.masked.v[r], state.compared.v[r], state.check.v[r]};
-    factors.set(r, soft_factors(d, local.at(r), binary, row, soft_weight, scale * weight.v[r]));
-  }
-  if (!g.standardise) return factors;
-  for (int r = 0; r < kLanes; ++r) {
     SoftFactors f = factors.at(r);
-    const RowScale of_row = sides.student.scale.at(r);
     float target_z = 0;
-    if constexpr (kKind == DivergenceKind::decoupled) target_z = z_score(decoupled.student_logit.v[r], of_row);
-    add_standardisation(f, local.at(r), target_z, sides.student_extent.unmasked.v[r], of_row.gain);
+    if constexpr (kKind == DivergenceKind::decoupled) target_z = z_score(decoupled.student_logit.v[r], scale.at(r));
+    add_standardisation(f, local.at(r), target_z, unmasked.v[r], scale.gain.v[r]);
     factors.set(r, f);
   }
-  return factors;
 }
 
 void set_target_gradients(const LossUnit& u, const Chunk& chunk, const FactorLanes& factors, float* gradient) {
@@ -114,11 +73,12 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
     Lanes offset;
     find_classes(g, u, chunk, k, sides, x, offset);
     add_terms<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k, sums);
-    if (g.standardise) add_z_sums(x.student, x.p, share_of<kKind>(x), x.y, chunk.groups, sides.student.scale, sums);
+    if (g.standardise) add_z_sums(x.student, x.p, share_of<kKind>(x.p, x.q), x.y, chunk.groups, sides.student.scale, sums);
   });
   if (!u.tile) sums.across();
-  const FactorLanes factors = find_factors<kKind>(g, u, scale, sums, sides, decoupled);
-  LEAVEN_EACH_LANE(r) losses.v[r] += weighted_gap(u.weight.v[r], factors.loss.v[r]);
+  FactorLanes factors = find_factors<kKind>(g, u, scale, sums, sides.state, decoupled.binary);
+  if (g.standardise) standardise_factors<kKind>(sums, sides, decoupled, factors);
+  add_soft_losses(u, factors, losses);
   if (p.gradient.data == nullptr) return status;
   for_each_chunk(p, u, [&](const Chunk& chunk) {
     if (!is_one_chunk(p, u)) {
@@ -126,7 +86,7 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
       find_classes(g, u, chunk, k, sides, x, offset);
       find_raw<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k);
     }
-    soft_gradients(x.p, share_of<kKind>(x), x.y, chunk.groups, factors);
+    soft_gradients(x.p, share_of<kKind>(x.p, x.q), x.y, chunk.groups, factors);
     if (kDecoupled) set_target_gradients(u, chunk, factors, x.y);
     if (g.standardise) standardised_gradients(x.student, x.y, chunk.groups, factors, sides.student.scale);
     if (p.hard) add_hard_gradient(p, u, chunk, hard, x, x.y);
@@ -138,7 +98,7 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
 template <DivergenceKind kKind>
 void teacher_rows_of(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
   const TemperatureLanes k(g.loss.temperature);
-  for_each_general_unit(g.loss, begin, end, partial, [&](LossUnit& u, GeneralScratch& x, Lanes& losses) {
+  for_each_general_unit<GeneralScratch>(g.loss, begin, end, partial, [&](LossUnit& u, GeneralScratch& x, Lanes& losses) {
     return process<kKind>(g, scale, k, u, x, losses);
   });
 }

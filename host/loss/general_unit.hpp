@@ -2,23 +2,11 @@
 
 #include "host/loss/general_phases.hpp"
 #include "host/loss/hard_part.hpp"
+#include "kernels/loss/general_params.hpp"
 
 // A unit of work of the general loss, its inputs and what all of its loops share. Only for *_isa.cpp files.
 namespace leaven::LEAVEN_ISA {
 namespace {
-
-// Arrays [group][lane] of one unit, or of a chunk of a very wide row.
-struct GeneralScratch : HardScratch {
-  alignas(64) float compared[kScratch];  // the student's logits without the classes that sums leave out
-  alignas(64) float teacher[kScratch];   // without them, too
-  alignas(64) float p[kScratch];
-  alignas(64) float q[kScratch];
-  alignas(64) float y[kScratch];  // logarithms of p / q at first, the gradient in the end
-  alignas(64) float blend_q[kScratch];
-  alignas(64) float top[kScratch];
-  alignas(64) float excess[kScratch];
-  alignas(64) float sum[kScratch];
-};
 
 // body(chunk) for all chunks of the unit.
 template <class Body>
@@ -31,11 +19,6 @@ bool is_one_chunk(const LossParams& p, const LossUnit& u) { return chunk_count(p
 void load_kept(float* to, const InputRows& rows, const LossUnit& u, const Chunk& chunk) {
   load(to, rows, u, chunk, -kInfinity);
   if (!all_lanes(u.weight)) clear_lanes(to, chunk.groups, u.weight);
-}
-Lanes kept_label_logits(const InputRows& rows, const LossUnit& u, const float* logits) {
-  Lanes lanes = label_logits(rows, u, logits, u.targets.a);
-  LEAVEN_EACH_LANE(r) lanes.v[r] = u.weight.v[r] != 0.0f ? lanes.v[r] : 0.0f;
-  return lanes;
 }
 
 // The largest logits; those of one chunk then stand in `logits`.
@@ -100,12 +83,59 @@ std::uint32_t state_status(const StateLanes& state) {
   return status;
 }
 
+// Centres from y of the student's largest class.
+template <DivergenceKind kKind>
+CentreLanes centres_at(const DivergenceParams& d, const Lanes& y, const TemperatureLanes& k) {
+  CentreLanes centre;
+  fill(centre.beta, d.beta);
+  fill(centre.one_minus_beta, d.one_minus_beta);
+  const Lanes beta = centre.beta, one_minus_beta = centre.one_minus_beta;
+  LEAVEN_EACH_LANE(r) {
+    const Centre of_row = find_centre(y.v[r], {kKind, beta.v[r], one_minus_beta.v[r]}, k.at(r));
+    centre.y_t.v[r] = of_row.y_t;
+    centre.share.v[r] = of_row.share;
+    centre.rest.v[r] = of_row.rest;
+  }
+  return centre;
+}
+// Which of p and q is ClassTerm's share.
+template <DivergenceKind kKind>
+const float* share_of(const float* p, const float* q) {
+  return kKind == DivergenceKind::reverse || kKind == DivergenceKind::jensen_shannon ? p : q;
+}
+
+// T^2 KL of the target or not, and T (p - q) of the target: only with DecoupledKl.
+struct BinaryLanes {
+  Lanes term, gap_t;
+};
+template <DivergenceKind kKind>
+FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale, const TermSums& sums,
+                         const StateLanes& state, const BinaryLanes& binary) {
+  const TermSums local = sums;
+  const StateLanes rows = state;
+  const Lanes weight = u.weight;
+  DivergenceParams d = g.divergence;
+  d.kind = kKind;
+  const float soft_weight = g.loss.soft_weight;
+  FactorLanes factors;
+  LEAVEN_EACH_LANE(r) {
+    BinaryTerm of_target;
+    if constexpr (kKind == DivergenceKind::decoupled) of_target = {binary.term.v[r], binary.gap_t.v[r]};
+    const RowState row{rows.masked.v[r], rows.compared.v[r], rows.check.v[r]};
+    factors.set(r, soft_factors(d, local.at(r), of_target, row, soft_weight, scale * weight.v[r]));
+  }
+  return factors;
+}
+void add_soft_losses(const LossUnit& u, const FactorLanes& factors, Lanes& losses) {
+  LEAVEN_EACH_LANE(r) losses.v[r] += weighted_gap(u.weight.v[r], factors.loss.v[r]);
+}
+
 // process(unit, scratch, losses) for the units of the rows begin .. end - 1 returns bits of LossStatus and gives rows
 // that turn out as ignored the weight 0.
-template <class Process>
+template <class AnyScratch, class Process>
 void for_each_general_unit(const LossParams& p, std::int64_t begin, std::int64_t end, LossPartial& partial,
                            Process&& process) {
-  GeneralScratch scratch;
+  AnyScratch scratch;
   LossUnit u;
   u.tile = p.classes <= kTileClasses;
   Lanes total{}, valid{};

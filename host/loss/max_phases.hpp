@@ -64,12 +64,12 @@ struct LaneSmaller {
   LEAVEN_HD float operator()(float x, float y) const { return y < x ? y : x; }
 };
 // All lanes become the largest (the smallest) of them.
-void max_across(Lanes& values) {
+LEAVEN_HD void max_across(Lanes& values) {
   Lanes lanes = values;
   fold<kLanes / 2>(lanes.v, LaneLarger{});
   fill(values, lanes.v[0]);
 }
-void min_across(Lanes& values) {
+LEAVEN_HD void min_across(Lanes& values) {
   Lanes lanes = values;
   fold<kLanes / 2>(lanes.v, LaneSmaller{});
   fill(values, lanes.v[0]);
