@@ -370,7 +370,7 @@ void find_classes(const GeneralParams& g, const LossUnit& u, const Chunk& chunk,
     return;
   }
   Lanes weight{};
-  clear_blend({x.blend_q, x.top, x.excess, x.sum}, chunk.groups);
+  clear_blend(x.blend_q, x.top, x.excess, x.sum, chunk.groups);
   for (int m = 0; m < g.teacher_count; ++m) {
     if (is_one_chunk(g.loss, u)) {
       load_kept(x.teacher, g.teachers[m].logits, u, chunk);

@@ -185,25 +185,18 @@ void find_ratios(const float* __restrict s, const float* __restrict t, float* __
   }
 }
 
-// The mean of several teachers, one after the other. Lanes where this one has weight 0 stay as they are.
-struct BlendArrays {
-  float* q;
-  float* top;
-  float* excess;
-  float* sum;
-};
-void clear_blend(const BlendArrays& blend, std::int64_t groups) {
+// The mean of several teachers, one after the other.
+void clear_blend(float* q, float* top, float* excess, float* sum, std::int64_t groups) {
   for (std::int64_t i = 0; i < groups * kLanes; ++i) {
-    blend.q[i] = blend.excess[i] = blend.sum[i] = 0.0f;
-    blend.top[i] = -kInfinity;
+    q[i] = excess[i] = sum[i] = 0.0f;
+    top[i] = -kInfinity;
   }
 }
+// Weight 0: y may be NaN, and does not count.
 LEAVEN_HD Blend with_teacher(const Blend& blend, float q, float y_t, float weight, const Temperature& k) {
   Blend more = blend;
-  add_teacher(more, q, y_t, weight, k);
-  return {weight != 0.0f ? more.q : blend.q, weight != 0.0f ? more.top_t : blend.top_t,
-          weight != 0.0f ? more.excess : blend.excess, weight != 0.0f ? more.sum : blend.sum,
-          weight != 0.0f ? more.weight : blend.weight};
+  add_teacher(more, q, weight != 0.0f ? y_t : kInfinity, weight, k);
+  return more;
 }
 void blend_teacher(const float* __restrict teacher_q, const float* __restrict teacher_y, float* __restrict q,
                    float* __restrict top, float* __restrict excess, float* __restrict sum, std::int64_t groups,

@@ -253,13 +253,18 @@ TEST_P(TopKTeacherTest, BitsDoNotDependOnTheBatch) {
           if (r % 6 == 1) cache.classes[at] = cache.classes[at + 3];
           if (r % 6 == 2) student.at(r, 1) = kNan;
           if (r % 6 == 3) cache.classes[at + 2] = static_cast<std::int32_t>(classes);
+          if (r % 12 == 9) cache.rest[static_cast<std::size_t>(r)] = kNan;
           if (r % 6 == 4) targets.a[static_cast<std::size_t>(r)] = kIgnoreLabel;
           for (std::int64_t c = 0; c < classes && r % 6 == 5; ++c) student.at(r, c) = -kInfinity;
         }
         const DistillationOptions options{
             .temperature = 2.0f, .hard_weight = 0.5f, .divergence = divergence, .reduction = Reduction::none};
         const LossResult whole = run_cache(student, cache, targets, options, stream());
-        EXPECT_EQ(whole.status, kLabelOutOfRange | kLogitNaN);
+        EXPECT_EQ(whole.status, kLabelOutOfRange | kLogitNaN | (rows > 9 ? kWeightOutOfRange : 0u));
+        for (std::int64_t r = 1; r < rows; r += 2) {
+          if (r % 6 == 5) continue;
+          EXPECT_EQ(whole.row_losses[static_cast<std::size_t>(r)], 0.0f) << isa << ", row " << r << ", a bad list";
+        }
         for (const std::int64_t batch : {1, 5, 16, 17}) {
           std::vector<float> losses, gradients;
           std::int32_t valid = 0;
