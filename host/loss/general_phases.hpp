@@ -61,9 +61,7 @@ void find_raw(const float* __restrict p, const float* __restrict q, float* __res
   const Lanes local = offset;
   const TemperatureLanes k = temperature;
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) {
-      y[i + r] = term_at<kKind>(p[i + r], q[i + r], y[i + r] - local.v[r], seen_from, k, r).raw;
-    }
+    LEAVEN_EACH_LANE(r) { y[i + r] = term_at<kKind>(p[i + r], q[i + r], y[i + r] - local.v[r], seen_from, k, r).raw; }
   }
 }
 
@@ -89,9 +87,7 @@ void soft_gradients(const float* __restrict p, const float* __restrict share, fl
                     std::int64_t groups, const FactorLanes& factors) {
   const FactorLanes f = factors;
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) {
-      raw[i + r] = class_gradient(f.at(r), p[i + r], {0.0f, raw[i + r], share[i + r]}, false);
-    }
+    LEAVEN_EACH_LANE(r) { raw[i + r] = class_gradient(f.at(r), p[i + r], {0.0f, raw[i + r], share[i + r]}, false); }
   }
 }
 // The softmax's share, beside the soft gradient.

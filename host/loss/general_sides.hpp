@@ -342,8 +342,7 @@ Lanes find_any_log_ratios(const GeneralParams& g, const TemperatureLanes& k, con
 }
 
 void find_binary_terms(const GeneralParams& g, const TemperatureLanes& k, const Sides& sides, DecoupledLanes& lanes) {
-  const Lanes y =
-      find_any_log_ratios(g, k, sides, lanes.student_logit, [&](int m) { return lanes.teacher_logits[m]; });
+  const Lanes y = find_any_log_ratios(g, k, sides, lanes.student_logit, [&](int m) { return lanes.teacher_logits[m]; });
   const Lanes target = lanes.target, other = lanes.other, log_target = lanes.log_target, log_other = lanes.log_other;
   const Lanes q_target = lanes.q_target, q_other = lanes.q_other;
   const TemperatureLanes local = k;

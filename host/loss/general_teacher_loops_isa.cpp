@@ -73,7 +73,8 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
     Lanes offset;
     find_classes(g, u, chunk, k, sides, x, offset);
     add_terms<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k, sums);
-    if (g.standardise) add_z_sums(x.student, x.p, share_of<kKind>(x.p, x.q), x.y, chunk.groups, sides.student.scale, sums);
+    if (g.standardise)
+      add_z_sums(x.student, x.p, share_of<kKind>(x.p, x.q), x.y, chunk.groups, sides.student.scale, sums);
   });
   if (!u.tile) sums.across();
   FactorLanes factors = find_factors<kKind>(g, u, scale, sums, sides.state, decoupled.binary);
@@ -98,9 +99,9 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
 template <DivergenceKind kKind>
 void teacher_rows_of(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
   const TemperatureLanes k(g.loss.temperature);
-  for_each_general_unit<GeneralScratch>(g.loss, begin, end, partial, [&](LossUnit& u, GeneralScratch& x, Lanes& losses) {
-    return process<kKind>(g, scale, k, u, x, losses);
-  });
+  for_each_general_unit<GeneralScratch>(
+      g.loss, begin, end, partial,
+      [&](LossUnit& u, GeneralScratch& x, Lanes& losses) { return process<kKind>(g, scale, k, u, x, losses); });
 }
 
 void teacher_rows(const GeneralParams& g, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {

@@ -33,8 +33,8 @@ struct TeacherLanes {
   Lanes max, at_student_max, student_at_max, reference_hi, reference_lo, sum, inverse_sum, offset_t, weight;
 };
 
-// Copies, for a loop, of what both sides are scaled with. Rows that are not standardised have the temperature of the call
-// and a gain of 1, which compilers then know.
+// Copies, for a loop, of what both sides are scaled with. Rows that are not standardised have the temperature of the
+// call and a gain of 1, which compilers then know.
 template <bool kStandardise>
 struct Scales;
 template <>
@@ -71,8 +71,13 @@ struct RatioLanes {
         reference_lo(teacher.reference_lo) {}
   StudentRow student(int r) const { return {scales.student(r), student_max.v[r], student_inverse.v[r]}; }
   TeacherRow teacher(int r) const {
-    return {scales.teacher(r),    teacher_max.v[r], 0.0f, {reference_hi.v[r], reference_lo.v[r]},
-            teacher_inverse.v[r], 0.0f,             0.0f};
+    return {scales.teacher(r),
+            teacher_max.v[r],
+            0.0f,
+            {reference_hi.v[r], reference_lo.v[r]},
+            teacher_inverse.v[r],
+            0.0f,
+            0.0f};
   }
 };
 
@@ -205,8 +210,8 @@ void blend_teacher(const float* __restrict teacher_q, const float* __restrict te
   const TemperatureLanes k = temperature;
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
     LEAVEN_EACH_LANE(r) {
-      const Blend blend = with_teacher({q[i + r], top[i + r], excess[i + r], sum[i + r], before.v[r]},
-                                       teacher_q[i + r], teacher_y[i + r] - offset.v[r], weight.v[r], k.at(r));
+      const Blend blend = with_teacher({q[i + r], top[i + r], excess[i + r], sum[i + r], before.v[r]}, teacher_q[i + r],
+                                       teacher_y[i + r] - offset.v[r], weight.v[r], k.at(r));
       q[i + r] = blend.q;
       top[i + r] = blend.top_t;
       excess[i + r] = blend.excess;

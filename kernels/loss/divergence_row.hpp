@@ -139,9 +139,9 @@ struct SoftFactors {
   float mean_gz = 0;
   float gain = 1;
 };
-// How a row stands, flags as 1 or 0 (compilers make vectors of these). `masked`: student or teacher has no class at all;
-// `compared`: both have one among those that the sums are of (all, or all but the target); `check`: NaN where a logit is
-// NaN or +inf.
+// How a row stands, flags as 1 or 0 (compilers make vectors of these). `masked`: student or teacher has no class at
+// all; `compared`: both have one among those that the sums are of (all, or all but the target); `check`: NaN where a
+// logit is NaN or +inf.
 struct RowState {
   float masked = 0;
   float compared = 1;

@@ -1,7 +1,7 @@
 #include "tests/loss/divergence_support.hpp"
 
-// Rows of every kind side by side: the CPU backend takes sixteen rows of few classes at a time, and a row's answer is its
-// own whatever stands beside it.
+// Rows of every kind side by side: the CPU backend takes sixteen rows of few classes at a time, and a row's answer is
+// its own whatever stands beside it.
 
 namespace leaven::test {
 namespace {
