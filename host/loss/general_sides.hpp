@@ -225,7 +225,7 @@ void find_sides(const GeneralParams& g, const LossUnit& u, const TemperatureLane
   if (g.standardise) student.scale = find_scale(p, u, p.student, student_max, x.student, sides.student_extent);
   if (is_decoupled(g)) {
     decoupled.student_logit = kept_label_logits(p.student, u, x.student);
-    compared_student(g, u, chunk_at(p.classes, u, 0), x);
+    compared_student(g, u, chunk_at(p.classes, u, 0), x);  // rows of several chunks are loaded again below
     student.max = finite_lanes(find_compared_max(g, u, p.student, x.compared));
   }
   for (int m = 0; m < g.teacher_count; ++m) {

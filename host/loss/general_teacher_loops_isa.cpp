@@ -73,8 +73,9 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
     Lanes offset;
     find_classes(g, u, chunk, k, sides, x, offset);
     add_terms<kKind>(x.p, x.q, x.y, chunk.groups, offset, centre, k, sums);
-    if (g.standardise)
+    if (g.standardise) {
       add_z_sums(x.student, x.p, share_of<kKind>(x.p, x.q), x.y, chunk.groups, sides.student.scale, sums);
+    }
   });
   if (!u.tile) sums.across();
   FactorLanes factors = find_factors<kKind>(g, u, scale, sums, sides.state, decoupled.binary);
