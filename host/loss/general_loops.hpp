@@ -7,10 +7,9 @@
 
 namespace leaven {
 
-// Rows begin .. end - 1 of a call: losses to `losses` (not null), gradients (times `scale`) and status. Returns how
-// many of the rows are valid.
-using GeneralRowsFunction = std::int64_t (*)(const GeneralParams& params, float scale, std::int64_t begin,
-                                             std::int64_t end, float* losses);
+// Rows begin .. end - 1 of a call: losses, gradients (times `scale`) and status; their sum and count to `partial`.
+using GeneralRowsFunction = void (*)(const GeneralParams& params, float scale, std::int64_t begin, std::int64_t end,
+                                     LossPartial& partial);
 LEAVEN_DECLARE_ISA_TABLE(GeneralRowsFunction, general_teacher_rows)
 LEAVEN_DECLARE_ISA_TABLE(GeneralRowsFunction, general_top_k_rows)
 

@@ -1,15 +1,11 @@
 #include "host/loss/loss_loops.hpp"
 
 #include "host/loss/far_row.hpp"
-#include "host/loss/hard_phases.hpp"
+#include "host/loss/hard_part.hpp"
 
 namespace leaven::LEAVEN_ISA {
 namespace {
 
-struct HardLaneSums {
-  Lanes exponentials, mass, target_gaps;
-  UnmaskedSums unmasked;
-};
 struct RowSums {
   MaxLanes max;
   References references;
@@ -17,52 +13,10 @@ struct RowSums {
   HardLaneSums hard;
 
   RowSums() {
-    // Lane by lane: compilers clear the struct at once more slowly.
-    LEAVEN_EACH_LANE(r) {
-      hard.exponentials.v[r] = 0.0f;
-      hard.mass.v[r] = 0.0f;
-      hard.target_gaps.v[r] = 0.0f;
-      hard.unmasked.count.v[r] = 0.0f;
-      hard.unmasked.mass.v[r] = 0.0f;
-      hard.unmasked.gaps.v[r] = 0.0f;
-    }
     fill(max.student, -kInfinity);
     fill(max.teacher, -kInfinity);
   }
 };
-
-bool is_smoothed(const LossParams& p) { return p.targets.smoothing > 0.0f; }
-bool needs_class_weights(const LossParams& p) { return is_smoothed(p) || p.targets.class_weights != nullptr; }
-
-// Where a row is one chunk, dense targets have been loaded by find_targets and class weights by loss_rows.
-void load_hard_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
-  const bool several = chunk_count(p.classes, u) > 1;
-  if (several && needs_class_weights(p)) load_class_weights(p, u, chunk, x);
-  if (p.targets.soft == nullptr) return;
-  if (several) load_dense(p, u, chunk, x);
-  if (!all_lanes(u.targets.valid)) clear_lanes(x.dense, chunk.groups, u.targets.valid);
-  if (needs_class_weights(p)) multiply(x.dense, x.class_weights, chunk.groups);
-}
-
-void add_hard_sums(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x, RowSums& sums) {
-  const Lanes& max = sums.references.student_max;
-  load_hard_inputs(p, u, chunk, x);
-  hard_elements(x.student, x.exponential, chunk.groups, max, sums.hard.exponentials);
-  if (p.targets.soft != nullptr) {
-    dense_gaps(x.student, x.dense, chunk.groups, max, sums.hard.mass, sums.hard.target_gaps);
-  } else if (is_smoothed(p)) {
-    unmasked_gaps(x.student, x.class_weights, chunk.groups, max, sums.hard.unmasked);
-  }
-}
-
-void hard_sums_across(HardLaneSums& sums) {
-  sum_across(sums.exponentials);
-  sum_across(sums.mass);
-  sum_across(sums.target_gaps);
-  sum_across(sums.unmasked.count);
-  sum_across(sums.unmasked.mass);
-  sum_across(sums.unmasked.gaps);
-}
 
 void add_near_sums(const LossUnit& u, const Chunk& chunk, const References& references, const TemperatureLanes& k,
                    Scratch& x, NearSums& sums) {
@@ -91,7 +45,7 @@ void find_sums(const LossParams& p, const LossUnit& u, const TemperatureLanes& k
     const Chunk chunk = chunk_at(p.classes, u, i);
     if (chunks > 1) load_logits<kSoft>(p, u, chunk, x);
     if constexpr (kSoft) add_near_sums(u, chunk, sums.references, k, x, sums.near);
-    if constexpr (kHard) add_hard_sums(p, u, chunk, x, sums);
+    if constexpr (kHard) add_hard_sums(p, u, chunk, sums.references.student_max, x, sums.hard);
   }
   if (u.tile) return;
   if (kSoft) {
@@ -101,50 +55,6 @@ void find_sums(const LossParams& p, const LossUnit& u, const TemperatureLanes& k
     min_across(sums.near.smallest);
   }
   if (kHard) hard_sums_across(sums.hard);
-}
-
-// max - logit of one label per lane.
-Lanes label_gaps(const LossParams& p, const LossUnit& u, const Scratch& x, const Lanes& max,
-                 const std::int32_t* labels) {
-  Lanes logits;
-  if (u.tile) {
-    LEAVEN_EACH_LANE(r) logits.v[r] = x.student[std::int64_t{labels[r]} * kLanes + r];
-  } else {
-    fill(logits, load_logit(p.student, u.row, labels[0]));  // perhaps of another chunk
-  }
-  LEAVEN_EACH_LANE(r) logits.v[r] = max.v[r] - logits.v[r];
-  return logits;
-}
-
-// Label targets: their mass and the gaps of their logits.
-void add_labels(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums) {
-  const Lanes gap_a = label_gaps(p, u, x, sums.references.student_max, u.targets.a);
-  const Lanes gap_b = p.targets.b != nullptr ? label_gaps(p, u, x, sums.references.student_max, u.targets.b) : Lanes{};
-  const Lanes weight_a = u.targets.weight_a;
-  const Lanes weight_b = u.targets.weight_b;
-  LEAVEN_EACH_LANE(r) {
-    sums.hard.mass.v[r] = weight_a.v[r] + weight_b.v[r];
-    sums.hard.target_gaps.v[r] = weighted_gap(weight_a.v[r], gap_a.v[r]) + weighted_gap(weight_b.v[r], gap_b.v[r]);
-  }
-}
-
-HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums, float scale) {
-  if (p.targets.soft == nullptr) add_labels(p, u, x, sums);
-  const HardLaneSums local = sums.hard;
-  const Lanes valid = u.targets.valid, label_mass = u.targets.mass, row_weight = u.weight;
-  const float smoothing = p.targets.smoothing;
-  const float hard_weight = p.hard_weight;
-  HardLanes lanes;
-  LEAVEN_EACH_LANE(r) {
-    const HardSums all{local.exponentials.v[r],   local.mass.v[r],          local.target_gaps.v[r],  label_mass.v[r],
-                       local.unmasked.count.v[r], local.unmasked.mass.v[r], local.unmasked.gaps.v[r]};
-    const HardRow row = hard_row(all, valid.v[r] != 0.0f, smoothing, hard_weight * row_weight.v[r], scale);
-    lanes.loss.v[r] = row.loss;
-    lanes.softmax.v[r] = row.softmax;
-    lanes.target.v[r] = row.target;
-    lanes.spread.v[r] = row.spread;
-  }
-  return lanes;
 }
 
 struct NearLanes {
@@ -225,34 +135,12 @@ std::uint32_t find_far_rows(const LossParams& p, const LossUnit& u, const Lanes&
   return far_status(far);
 }
 
-// The labels' share of a chunk of the gradient, element for element.
-void subtract_labels(const LossUnit& u, const Chunk& chunk, const std::int32_t* labels, const Lanes& weights,
-                     float* gradient, const HardLanes& hard) {
-  if (u.tile) {
-    Lanes shares = hard.target;
-    const Lanes local = weights;
-    LEAVEN_EACH_LANE(r) shares.v[r] *= local.v[r];
-    for (int r = 0; r < kLanes; ++r) gradient[labels[r] * kLanes + r] -= shares.v[r];
-  } else {
-    const std::int64_t at = labels[0] - chunk.first;
-    if (at >= 0 && at < chunk.columns) gradient[at] -= hard.target.v[0] * weights.v[0];
-  }
-}
-
 template <bool kHard, bool kSoft>
 void write_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, const SoftLanes& soft,
                     const HardLanes& hard, Scratch& x) {
   float* const gradient = x.w;
   combine_gradient<kHard, kSoft>(gradient, x.q, x.exponential, chunk.groups, soft, hard);
-  if constexpr (kHard) {
-    if (p.targets.soft != nullptr) {
-      subtract_targets(gradient, x.dense, chunk.groups, hard.target);
-    } else {
-      subtract_labels(u, chunk, u.targets.a, u.targets.weight_a, gradient, hard);
-      if (p.targets.b != nullptr) subtract_labels(u, chunk, u.targets.b, u.targets.weight_b, gradient, hard);
-      if (is_smoothed(p)) subtract_spread(x.student, x.class_weights, gradient, chunk.groups, hard.spread);
-    }
-  }
+  if constexpr (kHard) subtract_hard_targets(p, u, chunk, hard, x, gradient);
   store(p.gradient, gradient, u, chunk);
 }
 
@@ -278,18 +166,6 @@ void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, co
     load_hard_inputs(p, u, chunk, x);
     hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max, known);
   }
-}
-
-// Sums are NaN where a logit is NaN or +inf.
-std::uint32_t hard_status(const RowSums& sums) {
-  if (all_finite(sums.hard.exponentials)) return 0;
-  std::uint32_t status = 0;
-  for (int r = 0; r < kLanes; ++r) {
-    const bool infinite = sums.max.student.v[r] == kInfinity;
-    const float sum = sums.hard.exponentials.v[r];
-    status |= sum == sum ? 0u : infinite ? kLogitPlusInfinity : kLogitNaN;
-  }
-  return status;
 }
 
 // The rows' weights, in loss and gradient.
@@ -319,8 +195,8 @@ std::uint32_t process(const LossParams& p, float scale, const TemperatureLanes& 
   FarRow far;
   losses = Lanes{};
   if constexpr (kHard) {
-    hard = find_hard_rows(p, u, x, sums, scale);
-    status |= hard_status(sums);
+    hard = find_hard_rows(p, u, x, sums.references.student_max, scale, sums.hard);
+    status |= hard_status(sums.max.student, sums.hard);
     losses = hard.loss;
   }
   if constexpr (kSoft) {
@@ -339,12 +215,6 @@ std::uint32_t process(const LossParams& p, float scale, const TemperatureLanes& 
   return status;
 }
 
-// Lanes without a row of their own do not count.
-void drop_spare_lanes(const LossUnit& u, Lanes& lanes) {
-  if (u.rows == kLanes) return;
-  for (int r = u.rows; r < kLanes; ++r) lanes.v[r] = 0.0f;
-}
-
 template <bool kHard, bool kSoft>
 void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
   Scratch scratch;
@@ -353,11 +223,7 @@ void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_
   const TemperatureLanes k(p.temperature);
   Lanes total{}, valid{};
   std::uint32_t status = 0;
-  if (kHard && needs_class_weights(p)) {
-    for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
-      status |= load_class_weights(p, u, chunk_at(p.classes, u, i), scratch);
-    }
-  }
+  if (kHard) status |= load_all_class_weights(p, u, scratch);
   for_each_unit(begin, end, p.classes, u, [&] {
     Lanes losses, counts;
     status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);

@@ -7,15 +7,17 @@
 namespace leaven::LEAVEN_ISA {
 namespace {
 
-// Arrays [group][lane] of one unit, or of a part of a very wide row.
-struct Scratch {
+// Arrays [group][lane] of one unit, or of a part of a very wide row: those of the hard part, and all.
+struct HardScratch {
   alignas(64) float student[kScratch];
-  alignas(64) float teacher[kScratch];
   alignas(64) float dense[kScratch];
-  alignas(64) float q[kScratch];
-  alignas(64) float w[kScratch];            // differences of logits at first, the gradient in the end
-  alignas(64) float exponential[kScratch];  // of the hard part
+  alignas(64) float exponential[kScratch];
   alignas(64) float class_weights[kScratch];
+};
+struct Scratch : HardScratch {
+  alignas(64) float teacher[kScratch];
+  alignas(64) float q[kScratch];
+  alignas(64) float w[kScratch];      // differences of logits at first, the gradient in the end
   alignas(64) float far_p[kScratch];  // of rows that are not near
   alignas(64) float far_q[kScratch];
   alignas(64) float far_delta[kScratch];
@@ -59,7 +61,7 @@ std::uint32_t find_row_weights(const LossParams& p, LossUnit& u) {
 }
 
 // Weights of classes that cannot be used count as 0. Returns bits of LossStatus.
-std::uint32_t load_class_weights(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+std::uint32_t load_class_weights(const LossParams& p, const LossUnit& u, const Chunk& chunk, HardScratch& x) {
   if (p.targets.class_weights == nullptr) {
     for (std::int64_t i = 0; i < chunk.groups * kLanes; ++i) x.class_weights[i] = 1.0f;
     return 0;
@@ -106,7 +108,7 @@ void load_logits(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scr
   if (kSoft) clear_lanes(x.teacher, chunk.groups, keep);
 }
 
-void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
+void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, HardScratch& x) {
   load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
 }
 
@@ -124,7 +126,7 @@ void find_bad_weights(const float* __restrict weights, std::int64_t groups, Lane
 
 // Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its
 // weights stay in the scratch array. Returns bits of LossStatus.
-std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
+std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, HardScratch& x) {
   Lanes bad{}, wanted{};
   for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
@@ -180,12 +182,18 @@ std::uint32_t find_label_targets(const TargetParams& targets, std::int32_t class
 }
 
 // Returns bits of LossStatus.
-std::uint32_t find_targets(const LossParams& p, LossUnit& u, Scratch& x) {
+std::uint32_t find_targets(const LossParams& p, LossUnit& u, HardScratch& x) {
   const std::uint32_t status = p.targets.soft != nullptr
                                    ? find_dense_targets(p, u, x)
                                    : find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
   LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
   return status;
+}
+
+// Lanes without a row of their own do not count.
+void drop_spare_lanes(const LossUnit& u, Lanes& lanes) {
+  if (u.rows == kLanes) return;
+  for (int r = u.rows; r < kLanes; ++r) lanes.v[r] = 0.0f;
 }
 
 }  // namespace

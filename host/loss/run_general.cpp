@@ -17,7 +17,9 @@ bool is_valid(const GeneralParams& g, std::int64_t row) {
   return p.row_weights == nullptr || usable_weight(p.row_weights[row]) > 0.0f;
 }
 
-void run_general_cpu(const GeneralParams& g) {
+void run_general_cpu(const GeneralParams& params) {
+  GeneralParams g = params;
+  if (!g.loss.hard) g.loss.targets.class_weights = nullptr;
   const LossParams& p = g.loss;
   const GeneralRowsFunction function = g.top_k.k > 0 ? general_top_k_rows() : general_teacher_rows();
   run_partials(
@@ -28,13 +30,7 @@ void run_general_cpu(const GeneralParams& g) {
         return valid;
       },
       [&](float scale, LossPartial& partial, std::int64_t begin, std::int64_t end) {
-        float losses[kMostPartialRows];
-        partial.valid = static_cast<std::int32_t>(function(g, scale, begin, end, losses));
-        partial.loss = 0;
-        for (std::int64_t i = 0; i < end - begin; ++i) {
-          partial.loss += losses[i];
-          if (p.row_losses != nullptr) p.row_losses[begin + i] = losses[i];
-        }
+        function(g, scale, begin, end, partial);
       });
 }
 

@@ -106,7 +106,7 @@ struct BinaryTerm {
 };
 LEAVEN_HD BinaryTerm binary_term(const Odds& p, float q_target, float q_other, float odds_ratio_t,
                                  const Temperature& t) {
-  const bool finite = fabsf(odds_ratio_t) < kInfinity && p.other > 0.0f && q_other > 0.0f;
+  const bool finite = (fabsf(odds_ratio_t) < kInfinity) & (p.other > 0.0f) & (q_other > 0.0f);
   const float target_t =
       finite ? -mixture_log_t(odds_ratio_t, q_other, q_target, t) : t.value * (p.log_target - log_of(q_target));
   const float other_t =
@@ -139,26 +139,30 @@ struct SoftFactors {
   float mean_gz = 0;
   float gain = 1;
 };
-// How a row stands: `masked`: student or teacher has no class at all; `compared`: both have one among those that the
-// sums are of (all, or all but the target); `check`: NaN where a logit is NaN or +inf.
+// How a row stands, flags as 1 or 0 (compilers make vectors of these). `masked`: student or teacher has no class at
+// all; `compared`: both have one among those that the sums are of (all, or all but the target); `check`: NaN where a
+// logit is NaN or +inf.
 struct RowState {
-  bool masked = false;
-  bool compared = true;
+  float masked = 0;
+  float compared = 1;
   float check = 0;
 };
 LEAVEN_HD SoftFactors soft_factors(const DivergenceParams& d, const DivergenceSums& sums, const BinaryTerm& binary,
                                    const RowState& state, float soft_weight, float scale) {
   const bool decoupled = d.kind == DivergenceKind::decoupled;
-  const float compared = state.compared ? sums.term : 0.0f;
+  const float compared = state.compared != 0.0f ? sums.term : 0.0f;
   const float loss =
       decoupled ? weighted_gap(d.target_weight, binary.term) + weighted_gap(d.other_weight, compared) : compared;
+  const float kept_loss = state.masked != 0.0f ? 0.0f : weighted_gap(soft_weight, loss);
+  const float kept_scale = state.masked != 0.0f ? 0.0f : soft_weight * scale;
   // The student wants what the teacher excludes.
-  const bool infinite = d.kind == DivergenceKind::reverse && sums.term == kInfinity;
+  const float finite_scale = (d.kind == DivergenceKind::reverse) & (sums.term == kInfinity) ? 0.0f : kept_scale;
   const bool nan = state.check != state.check;
-  const float factor = nan ? state.check : state.masked | infinite ? 0.0f : soft_weight * scale;
+  const float factor = nan ? state.check : finite_scale;
+  const float compared_factor = state.compared != 0.0f ? factor : 0.0f;
   SoftFactors f;
-  f.loss = nan ? state.check : state.masked ? 0.0f : weighted_gap(soft_weight, loss);
-  f.scale = nan | state.compared ? factor * gradient_weight(d) : 0.0f;
+  f.loss = nan ? state.check : kept_loss;
+  f.scale = nan ? state.check : compared_factor * gradient_weight(d);
   f.moment = sums.raw;
   f.target = decoupled ? factor * d.target_weight * binary.gap_t : 0.0f;
   f.p_factor = f.target;

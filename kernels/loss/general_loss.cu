@@ -127,8 +127,8 @@ __device__ __forceinline__ TargetPart find_sides(const GeneralParams& g, const R
   group_barrier<kGroup>();
   part.q_target *= inverse_sum(present);
   part.q_other *= inverse_sum(present);
-  sides.state.masked = student_total == 0.0f || present == 0.0f;
-  sides.state.compared = sides.student_sum != 0.0f && compared != 0.0f;
+  sides.state.masked = student_total == 0.0f || present == 0.0f ? 1.0f : 0.0f;
+  sides.state.compared = sides.student_sum != 0.0f && compared != 0.0f ? 1.0f : 0.0f;
   sides.state.check = check + student_total + sides.student_sum;
   sides.infinite = extent.max == kInfinity ? 1.0f : sides.infinite;
   return part;

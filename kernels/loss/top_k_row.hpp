@@ -66,7 +66,7 @@ LEAVEN_HD TopKRow top_k_row(float max, float rest_max, const TopKSums& sums, flo
   row.log_mass = log_of(mass);
   row.rest_q = rest_q * row.inverse_mass;
   row.rest_log_q = rest_q < kSmallest ? -kInfinity : log_of(rest_q) - row.log_mass;
-  row.state = {total == 0.0f || mass == 0.0f, true, total + sums.rest};
+  row.state = {(total == 0.0f) | (mass == 0.0f) ? 1.0f : 0.0f, 1.0f, total + sums.rest};
   return row;
 }
 

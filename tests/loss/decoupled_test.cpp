@@ -64,7 +64,7 @@ TEST_P(DecoupledTest, WithWeightsOneIsForwardKlWhereTheTeacherHasNoTarget) {
 
 TEST_P(DecoupledTest, TakesSeveralTeachersAndStandardisedRows) {
   for (const Standardise standardise : {Standardise::no, Standardise::yes}) {
-    for (const std::int64_t classes : {3, 20, 1100}) {
+    for (const std::int64_t classes : {3, 20, 1100, 2100}) {
       Case c = decoupled_case(6, classes, 3.0f, 2.0f, 239);
       c.teachers.push_back(teacher_near(c.student, 3.0f, 240));
       c.teachers.push_back(normal_matrix(6, classes, 1.0f, 241));

@@ -121,7 +121,7 @@ TEST_P(DivergenceTest, TemperatureFactorNoneLeavesOutTheSquare) {
 }
 
 TEST_P(DivergenceTest, GoesWithAnyHardPartAndWeights) {
-  for (const std::int64_t classes : {5, 33, 1100}) {
+  for (const std::int64_t classes : {5, 33, 1100, 2100}) {
     Case c = soft_case(6, classes, 3.0f, JensenShannon{0.4f}, 3.0f, 215);
     c.options.hard_weight = 0.7f;
     c.options.soft_weight = 1.3f;

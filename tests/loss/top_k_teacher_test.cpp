@@ -207,7 +207,7 @@ TEST_P(TopKTeacherTest, ComparesOnItsEvents) {
 }
 
 TEST_P(TopKTeacherTest, GoesWithAHardPartAndAnyType) {
-  for (const std::int64_t classes : {12, 1100}) {
+  for (const std::int64_t classes : {12, 1100, 2100}) {
     const HostMatrix student = normal_matrix(3, classes, 3.0f, 269);
     const HostCache cache = compress(normal_matrix(3, classes, 3.0f, 270), 7, 3.0f, stream());
     const HostTargets targets{.a = some_labels(3, classes)};
@@ -236,6 +236,60 @@ TEST_P(TopKTeacherTest, BadEntriesMakeIgnoredRows) {
     const float sum = got.row_losses[0] + got.row_losses[6];
     EXPECT_NEAR(got.loss, reduction == Reduction::sum ? sum : sum / 2, 1e-6f * sum);
   }
+}
+
+// Rows with bad entries, NaN and masks side by side.
+TEST_P(TopKTeacherTest, BitsDoNotDependOnTheBatch) {
+  for_each_isa(stream(), [&](const std::string& isa) {
+    for (const Divergence& divergence : {Divergence{ForwardKl{}}, Divergence{JensenShannon{0.3f}}}) {
+      for (const std::int64_t classes : {4, 10, 128, 129, 2100}) {
+        if (on_cuda() && classes != 10) continue;
+        const std::int64_t rows = classes > 200 ? 9 : 37, k = 4;
+        HostMatrix student = normal_matrix(rows, classes, 3.0f, 273);
+        HostCache cache = compress(normal_matrix(rows, classes, 3.0f, 274), k, 2.0f, stream());
+        HostTargets targets{.a = some_labels(rows, classes)};
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const auto at = static_cast<std::size_t>(r * k);
+          if (r % 6 == 1) cache.classes[at] = cache.classes[at + 3];
+          if (r % 6 == 2) student.at(r, 1) = kNan;
+          if (r % 6 == 3) cache.classes[at + 2] = static_cast<std::int32_t>(classes);
+          if (r % 12 == 9) cache.rest[static_cast<std::size_t>(r)] = kNan;
+          if (r % 6 == 4) targets.a[static_cast<std::size_t>(r)] = kIgnoreLabel;
+          for (std::int64_t c = 0; c < classes && r % 6 == 5; ++c) student.at(r, c) = -kInfinity;
+        }
+        const DistillationOptions options{
+            .temperature = 2.0f, .hard_weight = 0.5f, .divergence = divergence, .reduction = Reduction::none};
+        const LossResult whole = run_cache(student, cache, targets, options, stream());
+        EXPECT_EQ(whole.status, kLabelOutOfRange | kLogitNaN | (rows > 9 ? kWeightOutOfRange : 0u));
+        for (std::int64_t r = 1; r < rows; r += 2) {
+          if (r % 6 == 5) continue;
+          EXPECT_EQ(whole.row_losses[static_cast<std::size_t>(r)], 0.0f) << isa << ", row " << r << ", a bad list";
+        }
+        for (const std::int64_t batch : {1, 5, 16, 17}) {
+          std::vector<float> losses, gradients;
+          std::int32_t valid = 0;
+          for (std::int64_t first = 0; first < rows; first += batch) {
+            const std::int64_t count = std::min(batch, rows - first);
+            const auto cut = [&](const auto& values, std::int64_t each) {
+              const auto begin = values.begin() + first * each;
+              return std::decay_t<decltype(values)>(begin, begin + count * each);
+            };
+            const HostCache part{k, cut(cache.classes, k), cut(cache.log_probabilities, k), cut(cache.rest, 1)};
+            const LossResult got = run_cache({count, classes, cut(student.values, classes)}, part,
+                                             HostTargets{.a = cut(targets.a, 1)}, options, stream());
+            losses.insert(losses.end(), got.row_losses.begin(), got.row_losses.end());
+            gradients.insert(gradients.end(), got.gradient.values.begin(), got.gradient.values.end());
+            valid += got.valid_rows;
+          }
+          const std::string what =
+              isa + ", " + std::to_string(classes) + " classes in batches of " + std::to_string(batch);
+          expect_same_bits(losses, whole.row_losses, what);
+          expect_same_bits(gradients, whole.gradient.values, what);
+          EXPECT_EQ(valid, whole.valid_rows) << what;
+        }
+      }
+    }
+  });
 }
 
 TEST_P(TopKTeacherTest, AnswersDelicateStudents) {
