@@ -2,6 +2,7 @@
 
 #include "host/loss/lanes.hpp"
 #include "kernels/loss/hard_row.hpp"
+#include "kernels/loss/near_row.hpp"
 
 // The loops over [group][lane] of the cross-entropy, and the one that puts a gradient together. Only for *_isa.cpp
 // files.

@@ -1,15 +1,12 @@
 #include "host/loss/loss_loops.hpp"
 
+#include "host/loss/cross_entropy_rows.hpp"
 #include "host/loss/far_row.hpp"
-#include "host/loss/hard_phases.hpp"
+#include "host/loss/hard_rows.hpp"
 
 namespace leaven::LEAVEN_ISA {
 namespace {
 
-struct HardLaneSums {
-  Lanes exponentials, mass, target_gaps;
-  UnmaskedSums unmasked;
-};
 struct RowSums {
   MaxLanes max;
   References references;
@@ -17,22 +14,10 @@ struct RowSums {
   HardLaneSums hard;
 
   RowSums() {
-    // Lane by lane: compilers clear the struct at once more slowly.
-    LEAVEN_EACH_LANE(r) {
-      hard.exponentials.v[r] = 0.0f;
-      hard.mass.v[r] = 0.0f;
-      hard.target_gaps.v[r] = 0.0f;
-      hard.unmasked.count.v[r] = 0.0f;
-      hard.unmasked.mass.v[r] = 0.0f;
-      hard.unmasked.gaps.v[r] = 0.0f;
-    }
     fill(max.student, -kInfinity);
     fill(max.teacher, -kInfinity);
   }
 };
-
-bool is_smoothed(const LossParams& p) { return p.targets.smoothing > 0.0f; }
-bool needs_class_weights(const LossParams& p) { return is_smoothed(p) || p.targets.class_weights != nullptr; }
 
 // Where a row is one chunk, dense targets have been loaded by find_targets and class weights by loss_rows.
 void load_hard_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scratch& x) {
@@ -114,37 +99,6 @@ Lanes label_gaps(const LossParams& p, const LossUnit& u, const Scratch& x, const
   }
   LEAVEN_EACH_LANE(r) logits.v[r] = max.v[r] - logits.v[r];
   return logits;
-}
-
-// Label targets: their mass and the gaps of their logits.
-void add_labels(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums) {
-  const Lanes gap_a = label_gaps(p, u, x, sums.references.student_max, u.targets.a);
-  const Lanes gap_b = p.targets.b != nullptr ? label_gaps(p, u, x, sums.references.student_max, u.targets.b) : Lanes{};
-  const Lanes weight_a = u.targets.weight_a;
-  const Lanes weight_b = u.targets.weight_b;
-  LEAVEN_EACH_LANE(r) {
-    sums.hard.mass.v[r] = weight_a.v[r] + weight_b.v[r];
-    sums.hard.target_gaps.v[r] = weighted_gap(weight_a.v[r], gap_a.v[r]) + weighted_gap(weight_b.v[r], gap_b.v[r]);
-  }
-}
-
-HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const Scratch& x, RowSums& sums, float scale) {
-  if (p.targets.soft == nullptr) add_labels(p, u, x, sums);
-  const HardLaneSums local = sums.hard;
-  const Lanes valid = u.targets.valid, label_mass = u.targets.mass, row_weight = u.weight;
-  const float smoothing = p.targets.smoothing;
-  const float hard_weight = p.hard_weight;
-  HardLanes lanes;
-  LEAVEN_EACH_LANE(r) {
-    const HardSums all{local.exponentials.v[r],   local.mass.v[r],          local.target_gaps.v[r],  label_mass.v[r],
-                       local.unmasked.count.v[r], local.unmasked.mass.v[r], local.unmasked.gaps.v[r]};
-    const HardRow row = hard_row(all, valid.v[r] != 0.0f, smoothing, hard_weight * row_weight.v[r], scale);
-    lanes.loss.v[r] = row.loss;
-    lanes.softmax.v[r] = row.softmax;
-    lanes.target.v[r] = row.target;
-    lanes.spread.v[r] = row.spread;
-  }
-  return lanes;
 }
 
 struct NearLanes {
@@ -280,18 +234,6 @@ void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, co
   }
 }
 
-// Sums are NaN where a logit is NaN or +inf.
-std::uint32_t hard_status(const RowSums& sums) {
-  if (all_finite(sums.hard.exponentials)) return 0;
-  std::uint32_t status = 0;
-  for (int r = 0; r < kLanes; ++r) {
-    const bool infinite = sums.max.student.v[r] == kInfinity;
-    const float sum = sums.hard.exponentials.v[r];
-    status |= sum == sum ? 0u : infinite ? kLogitPlusInfinity : kLogitNaN;
-  }
-  return status;
-}
-
 // The rows' weights, in loss and gradient.
 void weigh_rows(const LossParams& p, const LossUnit& u, float scale, SoftLanes& soft) {
   SoftLanes local = soft;
@@ -319,8 +261,13 @@ std::uint32_t process(const LossParams& p, float scale, const TemperatureLanes& 
   FarRow far;
   losses = Lanes{};
   if constexpr (kHard) {
-    hard = find_hard_rows(p, u, x, sums, scale);
-    status |= hard_status(sums);
+    if (p.targets.soft == nullptr) {
+      const Lanes& max = sums.references.student_max;
+      const Lanes gap_a = label_gaps(p, u, x, max, u.targets.a);
+      add_labels(u, gap_a, p.targets.b != nullptr ? label_gaps(p, u, x, max, u.targets.b) : Lanes{}, sums.hard);
+    }
+    hard = find_hard_rows(p, u, sums.hard, scale);
+    status |= hard_status(sums.hard, sums.max.student);
     losses = hard.loss;
   }
   if constexpr (kSoft) {
@@ -345,34 +292,73 @@ void drop_spare_lanes(const LossUnit& u, Lanes& lanes) {
   for (int r = u.rows; r < kLanes; ++r) lanes.v[r] = 0.0f;
 }
 
+// What the rows of a piece come to.
+struct Totals {
+  Lanes loss{}, valid{};
+  std::uint32_t status = 0;
+
+  void add_unit(const LossParams& p, const LossUnit& u, Lanes losses, Lanes counts) {
+    drop_spare_lanes(u, losses);
+    drop_spare_lanes(u, counts);
+    add(loss, losses);
+    add(valid, counts);
+    if (p.row_losses == nullptr) return;
+    for (int r = 0; r < u.rows; ++r) p.row_losses[u.row + r] = losses.v[r];
+  }
+  void write(const LossParams& p, LossPartial& partial) const {
+    partial.loss = lane_sum(loss);
+    partial.valid = static_cast<std::int32_t>(lane_sum(valid));
+    if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
+  }
+};
+
+std::uint32_t load_all_class_weights(const LossParams& p, const LossUnit& u, Scratch& x) {
+  std::uint32_t status = 0;
+  for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
+    status |= load_class_weights(p, u, chunk_at(p.classes, u, i), x);
+  }
+  return status;
+}
+
 template <bool kHard, bool kSoft>
 void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
   Scratch scratch;
   LossUnit u;
   u.tile = p.classes <= kTileClasses;
   const TemperatureLanes k(p.temperature);
-  Lanes total{}, valid{};
-  std::uint32_t status = 0;
-  if (kHard && needs_class_weights(p)) {
-    for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
-      status |= load_class_weights(p, u, chunk_at(p.classes, u, i), scratch);
-    }
-  }
+  Totals totals;
+  if (kHard && needs_class_weights(p)) totals.status |= load_all_class_weights(p, u, scratch);
   for_each_unit(begin, end, p.classes, u, [&] {
     Lanes losses, counts;
-    status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);
+    totals.status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);
     LEAVEN_EACH_LANE(r) counts.v[r] = u.weight.v[r] > 0.0f ? 1.0f : 0.0f;
-    if (!kSoft) counts = u.targets.valid;
-    drop_spare_lanes(u, losses);
-    drop_spare_lanes(u, counts);
-    add(total, losses);
-    add(valid, counts);
-    if (p.row_losses == nullptr) return;
-    for (int r = 0; r < u.rows; ++r) p.row_losses[u.row + r] = losses.v[r];
+    totals.add_unit(p, u, losses, kSoft ? counts : u.targets.valid);
   });
-  partial.loss = lane_sum(total);
-  partial.valid = static_cast<std::int32_t>(lane_sum(valid));
-  if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
+  totals.write(p, partial);
+}
+
+template <HardKind kKind>
+void cross_entropy_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
+  Scratch scratch;
+  LossUnit u;
+  Totals totals;
+  if (needs_class_weights(p)) totals.status |= load_all_class_weights(p, u, scratch);
+  for_each_cross_entropy_unit(begin, end, p.classes, u, [&] {
+    Lanes losses;
+    totals.status |= CrossEntropyRows<kKind>(p, u, scratch).process(scale, losses);
+    totals.add_unit(p, u, losses, u.targets.valid);
+  });
+  totals.write(p, partial);
+}
+
+void cross_entropy(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
+  const bool dense = p.targets.soft != nullptr;
+  const bool weighted = p.targets.class_weights != nullptr;
+  if (p.classes <= kCrossEntropyTileClasses) return loss_rows<true, false>(p, scale, begin, end, partial);
+  if (dense && weighted) return cross_entropy_rows<HardKind::dense_weighted>(p, scale, begin, end, partial);
+  if (dense) return cross_entropy_rows<HardKind::dense>(p, scale, begin, end, partial);
+  if (is_smoothed(p)) return cross_entropy_rows<HardKind::smoothed>(p, scale, begin, end, partial);
+  return cross_entropy_rows<HardKind::labels>(p, scale, begin, end, partial);
 }
 
 std::int64_t count_valid(const LossParams& p, std::int64_t begin, std::int64_t end) {
@@ -395,6 +381,6 @@ std::int64_t count_valid(const LossParams& p, std::int64_t begin, std::int64_t e
 
 }  // namespace
 
-const LossLoops loss_loops = {loss_rows<true, false>, loss_rows<false, true>, loss_rows<true, true>, count_valid};
+const LossLoops loss_loops = {cross_entropy, loss_rows<false, true>, loss_rows<true, true>, count_valid};
 
 }  // namespace leaven::LEAVEN_ISA

@@ -179,12 +179,17 @@ std::uint32_t find_label_targets(const TargetParams& targets, std::int32_t class
   return status;
 }
 
+// A row without weight is an ignored one.
+void ignore_weightless(LossUnit& u) {
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
+}
+
 // Returns bits of LossStatus.
 std::uint32_t find_targets(const LossParams& p, LossUnit& u, Scratch& x) {
   const std::uint32_t status = p.targets.soft != nullptr
                                    ? find_dense_targets(p, u, x)
                                    : find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
-  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
+  ignore_weightless(u);
   return status;
 }
 

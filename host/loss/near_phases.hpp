@@ -56,12 +56,13 @@ struct LaneLarger {
 struct LaneSmaller {
   LEAVEN_HD float operator()(float x, float y) const { return y < x ? y : x; }
 };
-// All lanes become the largest (the smallest) of them.
-void max_across(Lanes& values) {
+float lane_max(const Lanes& values) {
   Lanes lanes = values;
   fold<kLanes / 2>(lanes.v, LaneLarger{});
-  fill(values, lanes.v[0]);
+  return lanes.v[0];
 }
+// All lanes become the largest (the smallest) of them.
+void max_across(Lanes& values) { fill(values, lane_max(values)); }
 void min_across(Lanes& values) {
   Lanes lanes = values;
   fold<kLanes / 2>(lanes.v, LaneSmaller{});

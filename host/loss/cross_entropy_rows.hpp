@@ -1,0 +1,353 @@
+#pragma once
+
+#include "host/loss/hard_rows.hpp"
+#include "host/loss/near_phases.hpp"
+
+// The cross-entropy alone of rows of many classes: lanes along the row, which is read where it lies and whose gradient
+// is written to its place. As many rows as the array of exponentials holds are a unit; what is done once per row is
+// done for all of them side by side. Only for *_isa.cpp files.
+namespace leaven::LEAVEN_ISA {
+namespace {
+
+// More classes than these: here. Fewer: sixteen rows are a tile.
+inline constexpr std::int64_t kCrossEntropyTileClasses = 32;
+
+// How elements of each type are read and written.
+struct AsF32 {
+  using Value = float;
+  LEAVEN_HD static float read(float x) { return x; }
+  LEAVEN_HD static float write(float x) { return x; }
+};
+struct AsF16 {
+  using Value = std::uint16_t;
+  LEAVEN_HD static float read(std::uint16_t x) { return float_of_f16(x); }
+  LEAVEN_HD static std::uint16_t write(float x) { return f16_bits(x); }
+};
+struct AsBf16 {
+  using Value = std::uint16_t;
+  LEAVEN_HD static float read(std::uint16_t x) { return float_of_bf16(x); }
+  LEAVEN_HD static std::uint16_t write(float x) { return bf16_bits(x); }
+};
+// body(As...{}) for the type.
+template <class Body>
+LEAVEN_HD auto with_type(FloatType type, Body&& body) {
+  if (type == FloatType::f32) return body(AsF32{});
+  if (type == FloatType::f16) return body(AsF16{});
+  return body(AsBf16{});
+}
+
+// body(i, count): the groups from column i on, `count` of whose lanes exist: a constant but in the last group.
+template <class Body>
+LEAVEN_HD void for_each_group(std::int64_t begin, std::int64_t end, Body&& body) {
+  std::int64_t i = begin;
+  for (; i + kLanes <= end; i += kLanes) body(i, kLanes);
+  if (i < end) body(i, static_cast<int>(end - i));
+}
+
+template <class As>
+void find_largest(const typename As::Value* __restrict s, std::int64_t columns, float* __restrict lanes) {
+  Lanes max;
+  fill(max, -kInfinity);
+  for_each_group(0, columns, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+    LEAVEN_EACH_LANE(r) {
+      const float logit = r < count ? As::read(s[i + r]) : -kInfinity;
+      max.v[r] = larger(max.v[r], logit);
+    }
+  });
+  LEAVEN_EACH_LANE(r) lanes[r] = max.v[r];
+}
+
+// Of each of a unit's rows the lanes. As many values as rows in the end: `across` combines a row's lanes, halves with
+// halves.
+template <class T>
+struct RowLanes {
+  alignas(64) T v[kLanes][kLanes];
+
+  LEAVEN_HD void clear(int row) { LEAVEN_EACH_LANE(r) v[row][r] = T{0}; }
+};
+template <class T, class Combine>
+void across(const RowLanes<T>& rows, T* __restrict values, Combine combine) {
+  alignas(64) T halves[kLanes][kLanes / 2];
+  alignas(64) T quarters[kLanes][kLanes / 4];
+  for (int row = 0; row < kLanes; ++row) {
+    for (int r = 0; r < kLanes / 2; ++r) halves[row][r] = combine(rows.v[row][r], rows.v[row][r + kLanes / 2]);
+  }
+  for (int row = 0; row < kLanes; ++row) {
+    for (int r = 0; r < kLanes / 4; ++r) quarters[row][r] = combine(halves[row][r], halves[row][r + kLanes / 4]);
+  }
+  LEAVEN_EACH_LANE(row) {
+    const T* const x = quarters[row];
+    values[row] = combine(combine(x[0], x[2]), combine(x[1], x[3]));
+  }
+}
+struct LargerBits {
+  LEAVEN_HD std::uint32_t operator()(std::uint32_t x, std::uint32_t y) const { return y > x ? y : x; }
+};
+
+// What is found of each row of a unit. Bits: the largest ones of a row's weights, as unsigned numbers: 0 where all are 0,
+// those of infinity and above where one is infinite, negative or NaN.
+struct CrossEntropySums {
+  RowLanes<float> exponentials, mass, gaps, unmasked;
+  RowLanes<std::uint32_t> bits;
+};
+
+enum class HardKind { labels, smoothed, dense, dense_weighted };
+
+// Exponentials to e, what label smoothing spreads over to `spread`.
+template <class As, HardKind kKind>
+void row_sums(const typename As::Value* __restrict s, const float* __restrict targets,
+              const float* __restrict class_weights, std::int64_t columns, float max, float* __restrict e,
+              float* __restrict spread, int row, CrossEntropySums& sums) {
+  constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
+  constexpr Temperature kOne{};
+  std::uint32_t bits[kLanes];
+  LEAVEN_EACH_LANE(r) bits[r] = kDense ? sums.bits.v[row][r] : 0u;
+  for (std::int64_t begin = 0; begin < columns; begin += kBlockGroups * kLanes) {
+    const std::int64_t rest = columns - begin;
+    const std::int64_t end = begin + (rest < kBlockGroups * kLanes ? rest : kBlockGroups * kLanes);
+    Lanes exponentials{}, mass{}, gaps{}, unmasked{};
+    for_each_group(begin, end, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+      LEAVEN_EACH_LANE(r) {
+        const float logit = r < count ? As::read(s[i + r]) : -kInfinity;
+        const float value = exp_near(logit - max, kOne);
+        e[i + r] = value;
+        exponentials.v[r] += value;
+        if constexpr (kDense) {
+          const float given = r < count ? targets[i + r] : 0.0f;
+          const std::uint32_t given_bits = bits_of_float(given + 0.0f);  // -0 becomes 0
+          bits[r] = given_bits > bits[r] ? given_bits : bits[r];
+          const float weight = kKind == HardKind::dense ? given : given * class_weights[i + r];
+          mass.v[r] += weight;
+          gaps.v[r] += weighted_gap(weight, max - logit);
+        }
+        if constexpr (kKind == HardKind::smoothed) {
+          const float finite = logit == -kInfinity ? max : logit;
+          const float exists = logit == finite ? 1.0f : 0.0f;
+          const float weight = exists * class_weights[i + r];
+          spread[i + r] = weight;
+          unmasked.v[r] += exists;
+          mass.v[r] += weight;
+          gaps.v[r] += weight * (max - finite);
+        }
+      }
+    });
+    LEAVEN_EACH_LANE(r) sums.exponentials.v[row][r] += exponentials.v[r];
+    if constexpr (kKind == HardKind::labels) continue;
+    LEAVEN_EACH_LANE(r) sums.mass.v[row][r] += mass.v[r];
+    LEAVEN_EACH_LANE(r) sums.gaps.v[row][r] += gaps.v[r];
+    if constexpr (kKind == HardKind::smoothed) LEAVEN_EACH_LANE(r) sums.unmasked.v[row][r] += unmasked.v[r];
+  }
+  if constexpr (kDense) LEAVEN_EACH_LANE(r) sums.bits.v[row][r] = bits[r];
+}
+
+struct RowFactors {
+  float softmax, target, spread;
+};
+// All of the gradient but the labels' share.
+template <class As, HardKind kKind>
+void row_gradient(typename As::Value* __restrict gradient, const float* __restrict e,
+                  const float* __restrict targets, const float* __restrict class_weights,
+                  const float* __restrict spread, std::int64_t columns, const RowFactors& factors) {
+  Lanes softmax, target, share;
+  fill(softmax, factors.softmax);
+  fill(target, factors.target);
+  fill(share, factors.spread);
+  for_each_group(0, columns, [&](std::int64_t i, int count) __attribute__((always_inline)) {
+    LEAVEN_EACH_LANE(r) {
+      if (r < count) {
+        float value = softmax.v[r] * e[i + r];
+        if constexpr (kKind == HardKind::smoothed) value -= share.v[r] * spread[i + r];
+        if constexpr (kKind == HardKind::dense) value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r]);
+        if constexpr (kKind == HardKind::dense_weighted) {
+          value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r] * class_weights[i + r]);
+        }
+        gradient[i + r] = As::write(value);
+      }
+    }
+  });
+}
+
+template <class As>
+const typename As::Value* row_at(const InputRows& rows, std::int64_t row, std::int64_t column) {
+  return static_cast<const typename As::Value*>(rows.data) + row * rows.stride + column;
+}
+template <class As>
+typename As::Value* row_at(const OutputRows& rows, std::int64_t row, std::int64_t column) {
+  return static_cast<typename As::Value*>(rows.data) + row * rows.stride + column;
+}
+
+// A unit's rows, or a chunk of a row that is too wide.
+template <HardKind kKind>
+struct CrossEntropyRows {
+  const LossParams& p;
+  LossUnit& u;
+  Scratch& x;
+  Lanes max;
+  HardLaneSums sums;
+
+  CrossEntropyRows(const LossParams& params, LossUnit& unit, Scratch& scratch) : p(params), u(unit), x(scratch) {}
+
+  static constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
+
+  const float* targets(int row, const Chunk& chunk) const {
+    return kDense ? p.targets.soft + (u.row + row) * p.targets.soft_stride + chunk.first : nullptr;
+  }
+  // Of a row in the scratch arrays.
+  std::int64_t place(int row, const Chunk& chunk) const { return row * chunk.groups * kLanes; }
+
+  void find_max() {
+    RowLanes<float> lanes;
+    for (int row = 0; row < kLanes; ++row) {
+      lanes.clear(row);
+      if (row >= u.rows || u.targets.valid.v[row] == 0.0f) continue;
+      with_type(p.student.type, [&](auto as) {
+        using As = decltype(as);
+        find_largest<As>(row_at<As>(p.student, u.row + row, 0), p.classes, lanes.v[row]);
+      });
+    }
+    across(lanes, max.v, LaneLarger{});
+    LEAVEN_EACH_LANE(r) max.v[r] = finite_max(max.v[r]);
+  }
+
+  void add_chunk(int row, const Chunk& chunk, CrossEntropySums& lanes) {
+    if (kKind != HardKind::labels && kKind != HardKind::dense && chunk.columns < p.classes) {
+      load_class_weights(p, u, chunk, x);
+    }
+    const std::int64_t at = place(row, chunk);
+    with_type(p.student.type, [&](auto as) {
+      using As = decltype(as);
+      row_sums<As, kKind>(row_at<As>(p.student, u.row + row, chunk.first), targets(row, chunk), x.class_weights,
+                          chunk.columns, max.v[row], x.exponential + at, x.w + at, row, lanes);
+    });
+  }
+
+  // Sums of ignored rows are 0. Returns bits of LossStatus.
+  std::uint32_t find_sums() {
+    CrossEntropySums lanes;
+    for (int row = 0; row < kLanes; ++row) {
+      lanes.exponentials.clear(row);
+      if (kKind != HardKind::labels) lanes.mass.clear(row);
+      if (kKind != HardKind::labels) lanes.gaps.clear(row);
+      if (kKind == HardKind::smoothed) lanes.unmasked.clear(row);
+      if (kDense) lanes.bits.clear(row);
+      if (row >= u.rows || u.targets.valid.v[row] == 0.0f) continue;
+      for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) add_chunk(row, chunk_at(p.classes, u, i), lanes);
+    }
+    across(lanes.exponentials, sums.exponentials.v, LaneAdd{});
+    if (kKind == HardKind::smoothed) {
+      across(lanes.unmasked, sums.unmasked.count.v, LaneAdd{});
+      across(lanes.mass, sums.unmasked.mass.v, LaneAdd{});
+      across(lanes.gaps, sums.unmasked.gaps.v, LaneAdd{});
+    }
+    return kDense ? find_dense_sums(lanes) : 0u;
+  }
+
+  std::uint32_t find_dense_sums(const CrossEntropySums& lanes) {
+    std::uint32_t bits[kLanes], status = 0;
+    across(lanes.mass, sums.mass.v, LaneAdd{});
+    across(lanes.gaps, sums.target_gaps.v, LaneAdd{});
+    across(lanes.bits, bits, LargerBits{});
+    for (int row = 0; row < kLanes; ++row) {
+      const bool bad = bits[row] >= bits_of_float(kInfinity);
+      status |= bad ? kWeightOutOfRange : 0u;
+      if (!bad && bits[row] != 0u) continue;
+      u.targets.valid.v[row] = 0.0f;
+      sums.exponentials.v[row] = 0.0f;
+      sums.mass.v[row] = 0.0f;
+      sums.target_gaps.v[row] = 0.0f;
+    }
+    return status;
+  }
+
+  Lanes label_gaps(const std::int32_t* labels) const {
+    Lanes gaps;
+    fill(gaps, 0.0f);
+    for (int row = 0; row < u.rows; ++row) {
+      if (u.targets.valid.v[row] != 0.0f) gaps.v[row] = max.v[row] - load_logit(p.student, u.row + row, labels[row]);
+    }
+    return gaps;
+  }
+
+  void write_row(int row, const HardLanes& hard) {
+    CrossEntropySums known;
+    const RowFactors factors{hard.softmax.v[row], hard.target.v[row], hard.spread.v[row]};
+    const std::int64_t chunks = chunk_count(p.classes, u);
+    for (std::int64_t i = 0; i < chunks; ++i) {
+      const Chunk chunk = chunk_at(p.classes, u, i);
+      if (chunks > 1) {
+        known.bits.clear(row);  // its other sums may be any
+        add_chunk(row, chunk, known);
+      }
+      const std::int64_t at = place(row, chunk);
+      with_type(p.gradient.type, [&](auto as) {
+        using As = decltype(as);
+        row_gradient<As, kKind>(row_at<As>(p.gradient, u.row + row, chunk.first), x.exponential + at,
+                                targets(row, chunk), x.class_weights, x.w + at, chunk.columns, factors);
+      });
+      if (!kDense) {
+        write_label(row, chunk, u.targets.a[row], factors);
+        if (p.targets.b != nullptr) write_label(row, chunk, u.targets.b[row], factors);
+      }
+    }
+  }
+
+  // The gradient of a label's class once more, with the labels' share.
+  void write_label(int row, const Chunk& chunk, std::int32_t label, const RowFactors& factors) const {
+    if (label < chunk.first || label >= chunk.first + chunk.columns) return;
+    const std::int64_t at = place(row, chunk) + label - chunk.first;
+    const TargetLanes& targets = u.targets;
+    float weight = targets.a[row] == label ? targets.weight_a.v[row] : 0.0f;
+    if (p.targets.b != nullptr && targets.b[row] == label) weight += targets.weight_b.v[row];
+    float value = factors.softmax * x.exponential[at] - factors.target * weight;
+    if (kKind == HardKind::smoothed) value -= factors.spread * x.w[at];
+    store_value(p.gradient, u.row + row, label, value);
+  }
+
+  void write_zeros(int row) const {
+    with_type(p.gradient.type, [&](auto as) {
+      auto* const gradient = row_at<decltype(as)>(p.gradient, u.row + row, 0);
+      for (std::int64_t i = 0; i < p.classes; ++i) gradient[i] = 0;
+    });
+  }
+
+  // Returns bits of LossStatus.
+  std::uint32_t process(float scale, Lanes& losses) {
+    std::uint32_t status = find_row_weights(p, u);
+    if (kDense) {
+      fill(u.targets.valid, 1.0f);
+    } else {
+      status |= find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
+    }
+    ignore_weightless(u);
+    find_max();
+    status |= find_sums();
+    if (!kDense) add_labels(u, label_gaps(u.targets.a), p.targets.b != nullptr ? label_gaps(u.targets.b) : Lanes{}, sums);
+    const HardLanes hard = find_hard_rows(p, u, sums, scale);
+    status |= hard_status(sums, max);
+    losses = hard.loss;
+    for (int row = 0; row < u.rows && p.gradient.data != nullptr; ++row) {
+      if (u.targets.valid.v[row] != 0.0f) {
+        write_row(row, hard);
+      } else {
+        write_zeros(row);
+      }
+    }
+    return status;
+  }
+};
+
+// body() for the units of the rows begin .. end - 1.
+template <class Body>
+LEAVEN_HD void for_each_cross_entropy_unit(std::int64_t begin, std::int64_t end, std::int64_t classes, LossUnit& u,
+                                           Body&& body) {
+  const std::int64_t fit = kScratch / ((classes + kLanes - 1) / kLanes * kLanes);
+  const std::int64_t rows = fit < 1 ? 1 : fit < kLanes ? fit : kLanes;
+  u.tile = false;
+  for (u.row = begin; u.row < end; u.row += u.rows) {
+    u.rows = static_cast<int>(end - u.row < rows ? end - u.row : rows);
+    body();
+  }
+}
+
+}  // namespace
+}  // namespace leaven::LEAVEN_ISA
