@@ -10,7 +10,7 @@ namespace leaven::LEAVEN_ISA {
 namespace {
 
 // More classes than these: here. Fewer: sixteen rows are a tile.
-inline constexpr std::int64_t kCrossEntropyTileClasses = 32;
+inline constexpr std::int64_t kCrossEntropyTileClasses = 40;
 
 // How elements of each type are read and written.
 struct AsF32 {
@@ -80,12 +80,7 @@ void across(const RowLanes<T>& rows, T* __restrict values, Combine combine) {
     values[row] = combine(combine(x[0], x[2]), combine(x[1], x[3]));
   }
 }
-struct LargerBits {
-  LEAVEN_HD std::uint32_t operator()(std::uint32_t x, std::uint32_t y) const { return y > x ? y : x; }
-};
-
-// What is found of each row of a unit. Bits: the largest ones of a row's weights, as unsigned numbers: 0 where all are 0,
-// those of infinity and above where one is infinite, negative or NaN.
+// What is found of each row of a unit. Bits: the largest ones of a row's weights.
 struct CrossEntropySums {
   RowLanes<float> exponentials, mass, gaps, unmasked;
   RowLanes<std::uint32_t> bits;
@@ -114,8 +109,7 @@ void row_sums(const typename As::Value* __restrict s, const float* __restrict ta
         exponentials.v[r] += value;
         if constexpr (kDense) {
           const float given = r < count ? targets[i + r] : 0.0f;
-          const std::uint32_t given_bits = bits_of_float(given + 0.0f);  // -0 becomes 0
-          bits[r] = given_bits > bits[r] ? given_bits : bits[r];
+          bits[r] = LargerBits{}(bits[r], weight_bits(given));
           const float weight = kKind == HardKind::dense ? given : given * class_weights[i + r];
           mass.v[r] += weight;
           gaps.v[r] += weighted_gap(weight, max - logit);
@@ -248,9 +242,8 @@ struct CrossEntropyRows {
     across(lanes.gaps, sums.target_gaps.v, LaneAdd{});
     across(lanes.bits, bits, LargerBits{});
     for (int row = 0; row < kLanes; ++row) {
-      const bool bad = bits[row] >= bits_of_float(kInfinity);
-      status |= bad ? kWeightOutOfRange : 0u;
-      if (!bad && bits[row] != 0u) continue;
+      status |= is_bad_weight(bits[row]) ? kWeightOutOfRange : 0u;
+      if (bits[row] != 0u && !is_bad_weight(bits[row])) continue;
       u.targets.valid.v[row] = 0.0f;
       sums.exponentials.v[row] = 0.0f;
       sums.mass.v[row] = 0.0f;

@@ -110,33 +110,38 @@ void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scra
   load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
 }
 
-void find_bad_weights(const float* __restrict weights, std::int64_t groups, Lanes& bad, Lanes& wanted) {
-  Lanes local_bad = bad, local_wanted = wanted;
+// The bits of a weight as an unsigned number tell what it is: 0 is 0, a good weight comes next, and from those of infinity
+// on it is infinite, negative or NaN. So the largest one of a row tells whether the row is valid.
+LEAVEN_HD std::uint32_t weight_bits(float weight) { return bits_of_float(weight + 0.0f); }  // -0 becomes 0
+LEAVEN_HD bool is_bad_weight(std::uint32_t bits) { return bits >= 0x7f800000u; }
+struct LargerBits {
+  LEAVEN_HD std::uint32_t operator()(std::uint32_t x, std::uint32_t y) const { return y > x ? y : x; }
+};
+
+void find_largest_bits(const float* __restrict weights, std::int64_t groups, std::uint32_t* __restrict largest) {
+  std::uint32_t local[kLanes];
+  LEAVEN_EACH_LANE(r) local[r] = largest[r];
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) {
-      local_bad.v[r] = is_good_weight(weights[i + r]) ? local_bad.v[r] : 1.0f;
-      local_wanted.v[r] = weights[i + r] > 0.0f ? 1.0f : local_wanted.v[r];
-    }
+    LEAVEN_EACH_LANE(r) local[r] = LargerBits{}(local[r], weight_bits(weights[i + r]));
   }
-  bad = local_bad;
-  wanted = local_wanted;
+  LEAVEN_EACH_LANE(r) largest[r] = local[r];
 }
 
 // Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its
 // weights stay in the scratch array. Returns bits of LossStatus.
 std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, Scratch& x) {
-  Lanes bad{}, wanted{};
+  alignas(64) std::uint32_t largest[kLanes];
+  LEAVEN_EACH_LANE(r) largest[r] = 0;
   for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
     load_dense(p, u, chunk, x);
-    find_bad_weights(x.dense, chunk.groups, bad, wanted);
+    find_largest_bits(x.dense, chunk.groups, largest);
   }
-  if (!u.tile) {
-    sum_across(bad);
-    sum_across(wanted);
-  }
-  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (bad.v[r] == 0.0f) & (wanted.v[r] != 0.0f) ? 1.0f : 0.0f;
-  return lane_sum(bad) != 0.0f ? kWeightOutOfRange : 0u;
+  std::uint32_t any = 0;
+  LEAVEN_EACH_LANE(r) any = LargerBits{}(any, largest[r]);
+  if (!u.tile) LEAVEN_EACH_LANE(r) largest[r] = any;
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (largest[r] != 0u) & !is_bad_weight(largest[r]) ? 1.0f : 0.0f;
+  return is_bad_weight(any) ? kWeightOutOfRange : 0u;
 }
 
 // Returns bits of LossStatus.
