@@ -4,37 +4,13 @@
 #include "host/loss/near_phases.hpp"
 
 // The cross-entropy alone of rows of many classes: lanes along the row, which is read where it lies and whose gradient
-// is written to its place. As many rows as the array of exponentials holds are a unit; what is done once per row is
+// is written to its place; rows of 16 bits pass through the scratch arrays. As many rows as the array of exponentials holds are a unit; what is done once per row is
 // done for all of them side by side. Only for *_isa.cpp files.
 namespace leaven::LEAVEN_ISA {
 namespace {
 
 // More classes than these: here. Fewer: sixteen rows are a tile.
 inline constexpr std::int64_t kCrossEntropyTileClasses = 40;
-
-// How elements of each type are read and written.
-struct AsF32 {
-  using Value = float;
-  LEAVEN_HD static float read(float x) { return x; }
-  LEAVEN_HD static float write(float x) { return x; }
-};
-struct AsF16 {
-  using Value = std::uint16_t;
-  LEAVEN_HD static float read(std::uint16_t x) { return float_of_f16(x); }
-  LEAVEN_HD static std::uint16_t write(float x) { return f16_bits(x); }
-};
-struct AsBf16 {
-  using Value = std::uint16_t;
-  LEAVEN_HD static float read(std::uint16_t x) { return float_of_bf16(x); }
-  LEAVEN_HD static std::uint16_t write(float x) { return bf16_bits(x); }
-};
-// body(As...{}) for the type.
-template <class Body>
-LEAVEN_HD auto with_type(FloatType type, Body&& body) {
-  if (type == FloatType::f32) return body(AsF32{});
-  if (type == FloatType::f16) return body(AsF16{});
-  return body(AsBf16{});
-}
 
 // body(i, count): the groups from column i on, `count` of whose lanes exist: a constant but in the last group.
 template <class Body>
@@ -44,13 +20,12 @@ LEAVEN_HD void for_each_group(std::int64_t begin, std::int64_t end, Body&& body)
   if (i < end) body(i, static_cast<int>(end - i));
 }
 
-template <class As>
-void find_largest(const typename As::Value* __restrict s, std::int64_t columns, float* __restrict lanes) {
+void find_largest(const float* __restrict s, std::int64_t columns, float* __restrict lanes) {
   Lanes max;
-  fill(max, -kInfinity);
+  LEAVEN_EACH_LANE(r) max.v[r] = lanes[r];
   for_each_group(0, columns, [&](std::int64_t i, int count) __attribute__((always_inline)) {
     LEAVEN_EACH_LANE(r) {
-      const float logit = r < count ? As::read(s[i + r]) : -kInfinity;
+      const float logit = r < count ? s[i + r] : -kInfinity;
       max.v[r] = larger(max.v[r], logit);
     }
   });
@@ -63,7 +38,7 @@ template <class T>
 struct RowLanes {
   alignas(64) T v[kLanes][kLanes];
 
-  LEAVEN_HD void clear(int row) { LEAVEN_EACH_LANE(r) v[row][r] = T{0}; }
+  LEAVEN_HD void set(int row, T value) { LEAVEN_EACH_LANE(r) v[row][r] = value; }
 };
 template <class T, class Combine>
 void across(const RowLanes<T>& rows, T* __restrict values, Combine combine) {
@@ -89,8 +64,8 @@ struct CrossEntropySums {
 enum class HardKind { labels, smoothed, dense, dense_weighted };
 
 // Exponentials to e, what label smoothing spreads over to `spread`.
-template <class As, HardKind kKind>
-void row_sums(const typename As::Value* __restrict s, const float* __restrict targets,
+template <HardKind kKind>
+void row_sums(const float* __restrict s, const float* __restrict targets,
               const float* __restrict class_weights, std::int64_t columns, float max, float* __restrict e,
               float* __restrict spread, int row, CrossEntropySums& sums) {
   constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
@@ -103,7 +78,7 @@ void row_sums(const typename As::Value* __restrict s, const float* __restrict ta
     Lanes exponentials{}, mass{}, gaps{}, unmasked{};
     for_each_group(begin, end, [&](std::int64_t i, int count) __attribute__((always_inline)) {
       LEAVEN_EACH_LANE(r) {
-        const float logit = r < count ? As::read(s[i + r]) : -kInfinity;
+        const float logit = r < count ? s[i + r] : -kInfinity;
         const float value = exp_near(logit - max, kOne);
         e[i + r] = value;
         exponentials.v[r] += value;
@@ -138,8 +113,8 @@ struct RowFactors {
   float softmax, target, spread;
 };
 // All of the gradient but the labels' share.
-template <class As, HardKind kKind>
-void row_gradient(typename As::Value* __restrict gradient, const float* __restrict e,
+template <HardKind kKind>
+void row_gradient(float* __restrict gradient, const float* __restrict e,
                   const float* __restrict targets, const float* __restrict class_weights,
                   const float* __restrict spread, std::int64_t columns, const RowFactors& factors) {
   Lanes softmax, target, share;
@@ -155,19 +130,10 @@ void row_gradient(typename As::Value* __restrict gradient, const float* __restri
         if constexpr (kKind == HardKind::dense_weighted) {
           value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r] * class_weights[i + r]);
         }
-        gradient[i + r] = As::write(value);
+        gradient[i + r] = value;
       }
     }
   });
-}
-
-template <class As>
-const typename As::Value* row_at(const InputRows& rows, std::int64_t row, std::int64_t column) {
-  return static_cast<const typename As::Value*>(rows.data) + row * rows.stride + column;
-}
-template <class As>
-typename As::Value* row_at(const OutputRows& rows, std::int64_t row, std::int64_t column) {
-  return static_cast<typename As::Value*>(rows.data) + row * rows.stride + column;
 }
 
 // A unit's rows, or a chunk of a row that is too wide.
@@ -189,42 +155,56 @@ struct CrossEntropyRows {
   // Of a row in the scratch arrays.
   std::int64_t place(int row, const Chunk& chunk) const { return row * chunk.groups * kLanes; }
 
+  bool is_ignored(int row) const { return row >= u.rows || u.targets.valid.v[row] == 0.0f; }
+  bool is_wide() const { return chunk_count(p.classes, u) > 1; }
+
+  // The logits as floats: their own, or those of load_narrow.
+  const float* logits(int row, const Chunk& chunk) const {
+    if (p.student.type != FloatType::f32) return x.student + place(row, chunk);
+    return static_cast<const float*>(p.student.data) + (u.row + row) * p.student.stride + chunk.first;
+  }
+  void load_narrow(int row, const Chunk& chunk) {
+    if (p.student.type == FloatType::f32) return;
+    const auto* const from = static_cast<const std::uint16_t*>(p.student.data) + (u.row + row) * p.student.stride;
+    to_floats(x.student + place(row, chunk), from + chunk.first, chunk.columns, p.student.type);
+  }
+
   void find_max() {
     RowLanes<float> lanes;
+    for (int row = 0; row < u.rows && !is_wide(); ++row) load_narrow(row, chunk_at(p.classes, u, 0));
     for (int row = 0; row < kLanes; ++row) {
-      lanes.clear(row);
-      if (row >= u.rows || u.targets.valid.v[row] == 0.0f) continue;
-      with_type(p.student.type, [&](auto as) {
-        using As = decltype(as);
-        find_largest<As>(row_at<As>(p.student, u.row + row, 0), p.classes, lanes.v[row]);
-      });
+      lanes.set(row, -kInfinity);
+      if (is_ignored(row)) continue;
+      for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
+        const Chunk chunk = chunk_at(p.classes, u, i);
+        if (is_wide()) load_narrow(row, chunk);
+        find_largest(logits(row, chunk), chunk.columns, lanes.v[row]);
+      }
     }
     across(lanes, max.v, LaneLarger{});
     LEAVEN_EACH_LANE(r) max.v[r] = finite_max(max.v[r]);
   }
 
   void add_chunk(int row, const Chunk& chunk, CrossEntropySums& lanes) {
-    if (kKind != HardKind::labels && kKind != HardKind::dense && chunk.columns < p.classes) {
-      load_class_weights(p, u, chunk, x);
+    if (is_wide()) {
+      load_narrow(row, chunk);
+      if (kKind == HardKind::smoothed || kKind == HardKind::dense_weighted) load_class_weights(p, u, chunk, x);
     }
     const std::int64_t at = place(row, chunk);
-    with_type(p.student.type, [&](auto as) {
-      using As = decltype(as);
-      row_sums<As, kKind>(row_at<As>(p.student, u.row + row, chunk.first), targets(row, chunk), x.class_weights,
-                          chunk.columns, max.v[row], x.exponential + at, x.w + at, row, lanes);
-    });
+    row_sums<kKind>(logits(row, chunk), targets(row, chunk), x.class_weights, chunk.columns, max.v[row],
+                    x.exponential + at, x.w + at, row, lanes);
   }
 
   // Sums of ignored rows are 0. Returns bits of LossStatus.
   std::uint32_t find_sums() {
     CrossEntropySums lanes;
     for (int row = 0; row < kLanes; ++row) {
-      lanes.exponentials.clear(row);
-      if (kKind != HardKind::labels) lanes.mass.clear(row);
-      if (kKind != HardKind::labels) lanes.gaps.clear(row);
-      if (kKind == HardKind::smoothed) lanes.unmasked.clear(row);
-      if (kDense) lanes.bits.clear(row);
-      if (row >= u.rows || u.targets.valid.v[row] == 0.0f) continue;
+      lanes.exponentials.set(row, 0);
+      if (kKind != HardKind::labels) lanes.mass.set(row, 0);
+      if (kKind != HardKind::labels) lanes.gaps.set(row, 0);
+      if (kKind == HardKind::smoothed) lanes.unmasked.set(row, 0);
+      if (kDense) lanes.bits.set(row, 0);
+      if (is_ignored(row)) continue;
       for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) add_chunk(row, chunk_at(p.classes, u, i), lanes);
     }
     across(lanes.exponentials, sums.exponentials.v, LaneAdd{});
@@ -261,46 +241,46 @@ struct CrossEntropyRows {
     return gaps;
   }
 
+  // Where a gradient goes as floats: to its place, or on the way there.
+  float* gradient(int row, const Chunk& chunk) const {
+    if (p.gradient.type != FloatType::f32) return x.q + place(row, chunk);
+    return static_cast<float*>(p.gradient.data) + (u.row + row) * p.gradient.stride + chunk.first;
+  }
+  void store_narrow(int row, const Chunk& chunk) const {
+    if (p.gradient.type == FloatType::f32) return;
+    auto* const to = static_cast<std::uint16_t*>(p.gradient.data) + (u.row + row) * p.gradient.stride;
+    from_floats(to + chunk.first, x.q + place(row, chunk), chunk.columns, p.gradient.type);
+  }
+
   void write_row(int row, const HardLanes& hard) {
     CrossEntropySums known;
     const RowFactors factors{hard.softmax.v[row], hard.target.v[row], hard.spread.v[row]};
-    const std::int64_t chunks = chunk_count(p.classes, u);
-    for (std::int64_t i = 0; i < chunks; ++i) {
+    for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
       const Chunk chunk = chunk_at(p.classes, u, i);
-      if (chunks > 1) {
-        known.bits.clear(row);  // its other sums may be any
+      if (is_wide() && !is_ignored(row)) {
+        known.bits.set(row, 0);  // its other sums may be any
         add_chunk(row, chunk, known);
       }
       const std::int64_t at = place(row, chunk);
-      with_type(p.gradient.type, [&](auto as) {
-        using As = decltype(as);
-        row_gradient<As, kKind>(row_at<As>(p.gradient, u.row + row, chunk.first), x.exponential + at,
-                                targets(row, chunk), x.class_weights, x.w + at, chunk.columns, factors);
-      });
-      if (!kDense) {
-        write_label(row, chunk, u.targets.a[row], factors);
-        if (p.targets.b != nullptr) write_label(row, chunk, u.targets.b[row], factors);
+      float* const to = gradient(row, chunk);
+      if (is_ignored(row)) {
+        for (std::int64_t c = 0; c < chunk.columns; ++c) to[c] = 0.0f;
+      } else {
+        row_gradient<kKind>(to, x.exponential + at, targets(row, chunk), x.class_weights, x.w + at, chunk.columns,
+                            factors);
+        if (!kDense) subtract_labels(row, chunk, factors.target, to);
       }
+      store_narrow(row, chunk);
     }
   }
 
-  // The gradient of a label's class once more, with the labels' share.
-  void write_label(int row, const Chunk& chunk, std::int32_t label, const RowFactors& factors) const {
-    if (label < chunk.first || label >= chunk.first + chunk.columns) return;
-    const std::int64_t at = place(row, chunk) + label - chunk.first;
+  void subtract_labels(int row, const Chunk& chunk, float factor, float* to) const {
     const TargetLanes& targets = u.targets;
-    float weight = targets.a[row] == label ? targets.weight_a.v[row] : 0.0f;
-    if (p.targets.b != nullptr && targets.b[row] == label) weight += targets.weight_b.v[row];
-    float value = factors.softmax * x.exponential[at] - factors.target * weight;
-    if (kKind == HardKind::smoothed) value -= factors.spread * x.w[at];
-    store_value(p.gradient, u.row + row, label, value);
-  }
-
-  void write_zeros(int row) const {
-    with_type(p.gradient.type, [&](auto as) {
-      auto* const gradient = row_at<decltype(as)>(p.gradient, u.row + row, 0);
-      for (std::int64_t i = 0; i < p.classes; ++i) gradient[i] = 0;
-    });
+    const std::int64_t a = targets.a[row] - chunk.first;
+    if (a >= 0 && a < chunk.columns) to[a] -= factor * targets.weight_a.v[row];
+    if (p.targets.b == nullptr) return;
+    const std::int64_t b = targets.b[row] - chunk.first;
+    if (b >= 0 && b < chunk.columns) to[b] -= factor * targets.weight_b.v[row];
   }
 
   // Returns bits of LossStatus.
@@ -318,13 +298,7 @@ struct CrossEntropyRows {
     const HardLanes hard = find_hard_rows(p, u, sums, scale);
     status |= hard_status(sums, max);
     losses = hard.loss;
-    for (int row = 0; row < u.rows && p.gradient.data != nullptr; ++row) {
-      if (u.targets.valid.v[row] != 0.0f) {
-        write_row(row, hard);
-      } else {
-        write_zeros(row);
-      }
-    }
+    for (int row = 0; row < u.rows && p.gradient.data != nullptr; ++row) write_row(row, hard);
     return status;
   }
 };
