@@ -20,7 +20,7 @@ LEAVEN_HD void for_each_group(std::int64_t begin, std::int64_t end, Body&& body)
   if (i < end) body(i, static_cast<int>(end - i));
 }
 
-void find_largest(const float* __restrict s, std::int64_t columns, float* __restrict lanes) {
+[[gnu::noinline]] void find_largest(const float* __restrict s, std::int64_t columns, float* __restrict lanes) {
   Lanes max;
   LEAVEN_EACH_LANE(r) max.v[r] = lanes[r];
   for_each_group(0, columns, [&](std::int64_t i, int count) __attribute__((always_inline)) {
@@ -65,7 +65,7 @@ enum class HardKind { labels, smoothed, dense, dense_weighted };
 
 // Exponentials to e, what label smoothing spreads over to `spread`.
 template <HardKind kKind>
-void row_sums(const float* __restrict s, const float* __restrict targets,
+[[gnu::noinline]] void row_sums(const float* __restrict s, const float* __restrict targets,
               const float* __restrict class_weights, std::int64_t columns, float max, float* __restrict e,
               float* __restrict spread, int row, CrossEntropySums& sums) {
   constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
@@ -114,7 +114,7 @@ struct RowFactors {
 };
 // All of the gradient but the labels' share.
 template <HardKind kKind>
-void row_gradient(float* __restrict gradient, const float* __restrict e,
+[[gnu::noinline]] void row_gradient(float* __restrict gradient, const float* __restrict e,
                   const float* __restrict targets, const float* __restrict class_weights,
                   const float* __restrict spread, std::int64_t columns, const RowFactors& factors) {
   Lanes softmax, target, share;
@@ -160,24 +160,29 @@ struct CrossEntropyRows {
 
   // The logits as floats: their own, or those of load_narrow.
   const float* logits(int row, const Chunk& chunk) const {
-    if (p.student.type != FloatType::f32) return x.student + place(row, chunk);
+    if (p.student.type != FloatType::f32) return x.student + row * chunk.columns;
     return static_cast<const float*>(p.student.data) + (u.row + row) * p.student.stride + chunk.first;
   }
-  void load_narrow(int row, const Chunk& chunk) {
+  void load_narrow(const Chunk& chunk) {
     if (p.student.type == FloatType::f32) return;
-    const auto* const from = static_cast<const std::uint16_t*>(p.student.data) + (u.row + row) * p.student.stride;
-    to_floats(x.student + place(row, chunk), from + chunk.first, chunk.columns, p.student.type);
+    const auto* const from = static_cast<const std::uint16_t*>(p.student.data) + u.row * p.student.stride + chunk.first;
+    if (u.rows == 1 || p.student.stride == chunk.columns) {
+      return to_floats(x.student, from, u.rows * chunk.columns, p.student.type);
+    }
+    for (int row = 0; row < u.rows; ++row) {
+      to_floats(x.student + row * chunk.columns, from + row * p.student.stride, chunk.columns, p.student.type);
+    }
   }
 
   void find_max() {
     RowLanes<float> lanes;
-    for (int row = 0; row < u.rows && !is_wide(); ++row) load_narrow(row, chunk_at(p.classes, u, 0));
+    if (!is_wide()) load_narrow(chunk_at(p.classes, u, 0));
     for (int row = 0; row < kLanes; ++row) {
       lanes.set(row, -kInfinity);
       if (is_ignored(row)) continue;
       for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
         const Chunk chunk = chunk_at(p.classes, u, i);
-        if (is_wide()) load_narrow(row, chunk);
+        if (is_wide()) load_narrow(chunk);
         find_largest(logits(row, chunk), chunk.columns, lanes.v[row]);
       }
     }
@@ -187,7 +192,7 @@ struct CrossEntropyRows {
 
   void add_chunk(int row, const Chunk& chunk, CrossEntropySums& lanes) {
     if (is_wide()) {
-      load_narrow(row, chunk);
+      load_narrow(chunk);
       if (kKind == HardKind::smoothed || kKind == HardKind::dense_weighted) load_class_weights(p, u, chunk, x);
     }
     const std::int64_t at = place(row, chunk);
@@ -241,36 +246,44 @@ struct CrossEntropyRows {
     return gaps;
   }
 
-  // Where a gradient goes as floats: to its place, or on the way there.
+  // Where a gradient goes as floats: to its place, or to where store_narrow finds it.
   float* gradient(int row, const Chunk& chunk) const {
-    if (p.gradient.type != FloatType::f32) return x.q + place(row, chunk);
+    if (p.gradient.type != FloatType::f32) return x.q + row * chunk.columns;
     return static_cast<float*>(p.gradient.data) + (u.row + row) * p.gradient.stride + chunk.first;
   }
-  void store_narrow(int row, const Chunk& chunk) const {
+  void store_narrow(const Chunk& chunk) const {
     if (p.gradient.type == FloatType::f32) return;
-    auto* const to = static_cast<std::uint16_t*>(p.gradient.data) + (u.row + row) * p.gradient.stride;
-    from_floats(to + chunk.first, x.q + place(row, chunk), chunk.columns, p.gradient.type);
+    auto* const to = static_cast<std::uint16_t*>(p.gradient.data) + u.row * p.gradient.stride + chunk.first;
+    if (u.rows == 1 || p.gradient.stride == chunk.columns) {
+      return from_floats(to, x.q, u.rows * chunk.columns, p.gradient.type);
+    }
+    for (int row = 0; row < u.rows; ++row) {
+      from_floats(to + row * p.gradient.stride, x.q + row * chunk.columns, chunk.columns, p.gradient.type);
+    }
   }
 
-  void write_row(int row, const HardLanes& hard) {
-    CrossEntropySums known;
+  void write_row(int row, const Chunk& chunk, const HardLanes& hard) const {
+    float* const to = gradient(row, chunk);
+    if (is_ignored(row)) {
+      for (std::int64_t c = 0; c < chunk.columns; ++c) to[c] = 0.0f;
+      return;
+    }
     const RowFactors factors{hard.softmax.v[row], hard.target.v[row], hard.spread.v[row]};
+    const std::int64_t at = place(row, chunk);
+    row_gradient<kKind>(to, x.exponential + at, targets(row, chunk), x.class_weights, x.w + at, chunk.columns, factors);
+    if (!kDense) subtract_labels(row, chunk, factors.target, to);
+  }
+
+  void write_gradients(const HardLanes& hard) {
+    CrossEntropySums known;
     for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
       const Chunk chunk = chunk_at(p.classes, u, i);
-      if (is_wide() && !is_ignored(row)) {
-        known.bits.set(row, 0);  // its other sums may be any
-        add_chunk(row, chunk, known);
+      if (is_wide() && !is_ignored(0)) {
+        known.bits.set(0, 0);  // its other sums may be any
+        add_chunk(0, chunk, known);
       }
-      const std::int64_t at = place(row, chunk);
-      float* const to = gradient(row, chunk);
-      if (is_ignored(row)) {
-        for (std::int64_t c = 0; c < chunk.columns; ++c) to[c] = 0.0f;
-      } else {
-        row_gradient<kKind>(to, x.exponential + at, targets(row, chunk), x.class_weights, x.w + at, chunk.columns,
-                            factors);
-        if (!kDense) subtract_labels(row, chunk, factors.target, to);
-      }
-      store_narrow(row, chunk);
+      for (int row = 0; row < u.rows; ++row) write_row(row, chunk, hard);
+      store_narrow(chunk);
     }
   }
 
@@ -298,7 +311,7 @@ struct CrossEntropyRows {
     const HardLanes hard = find_hard_rows(p, u, sums, scale);
     status |= hard_status(sums, max);
     losses = hard.loss;
-    for (int row = 0; row < u.rows && p.gradient.data != nullptr; ++row) write_row(row, hard);
+    if (p.gradient.data != nullptr) write_gradients(hard);
     return status;
   }
 };
