@@ -4,12 +4,12 @@
 #include "host/loss/near_phases.hpp"
 
 // The cross-entropy alone of rows of many classes: lanes along the row, which is read where it lies and whose gradient
-// is written to its place; rows of 16 bits pass through the scratch arrays. As many rows as the array of exponentials holds are a unit; what is done once per row is
-// done for all of them side by side. Only for *_isa.cpp files.
+// is written to its place; rows of 16 bits pass through the scratch arrays. A unit is as many rows as the array of
+// exponentials holds: what is done once per row is done for all of them side by side. Only for *_isa.cpp files.
 namespace leaven::LEAVEN_ISA {
 namespace {
 
-// More classes than these: here. Fewer: sixteen rows are a tile.
+// Of up to so many classes sixteen rows are a tile.
 inline constexpr std::int64_t kCrossEntropyTileClasses = 40;
 
 // body(i, count): the groups from column i on, `count` of whose lanes exist: a constant but in the last group.
@@ -27,13 +27,13 @@ LEAVEN_HD void for_each_group(std::int64_t begin, std::int64_t end, Body&& body)
     LEAVEN_EACH_LANE(r) {
       const float logit = r < count ? s[i + r] : -kInfinity;
       max.v[r] = larger(max.v[r], logit);
-    }
-  });
-  LEAVEN_EACH_LANE(r) lanes[r] = max.v[r];
 }
+}  // namespace
+);
+LEAVEN_EACH_LANE(r) lanes[r] = max.v[r];
+}  // namespace leaven::LEAVEN_ISA
 
-// Of each of a unit's rows the lanes. As many values as rows in the end: `across` combines a row's lanes, halves with
-// halves.
+// The lanes of each row of a unit. `across` combines those of a row, halves with halves, to one value per row.
 template <class T>
 struct RowLanes {
   alignas(64) T v[kLanes][kLanes];
@@ -55,19 +55,28 @@ void across(const RowLanes<T>& rows, T* __restrict values, Combine combine) {
     values[row] = combine(combine(x[0], x[2]), combine(x[1], x[3]));
   }
 }
-// What is found of each row of a unit. Bits: the largest ones of a row's weights.
+
+// What is found of each row of a unit. `bits` are the largest ones of a row's weights.
 struct CrossEntropySums {
   RowLanes<float> exponentials, mass, gaps, unmasked;
   RowLanes<std::uint32_t> bits;
+
+  void clear(int row) {
+    exponentials.set(row, 0);
+    mass.set(row, 0);
+    gaps.set(row, 0);
+    unmasked.set(row, 0);
+    bits.set(row, 0);
+  }
 };
 
 enum class HardKind { labels, smoothed, dense, dense_weighted };
 
-// Exponentials to e, what label smoothing spreads over to `spread`.
+// Exponentials to `e`; to `spread` the weights of the classes that label smoothing spreads over.
 template <HardKind kKind>
 [[gnu::noinline]] void row_sums(const float* __restrict s, const float* __restrict targets,
-              const float* __restrict class_weights, std::int64_t columns, float max, float* __restrict e,
-              float* __restrict spread, int row, CrossEntropySums& sums) {
+                                const float* __restrict class_weights, std::int64_t columns, float max,
+                                float* __restrict e, float* __restrict spread, int row, CrossEntropySums& sums) {
   constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
   constexpr Temperature kOne{};
   std::uint32_t bits[kLanes];
@@ -83,30 +92,30 @@ template <HardKind kKind>
         e[i + r] = value;
         exponentials.v[r] += value;
         if constexpr (kDense) {
-          const float given = r < count ? targets[i + r] : 0.0f;
-          bits[r] = LargerBits{}(bits[r], weight_bits(given));
-          const float weight = kKind == HardKind::dense ? given : given * class_weights[i + r];
-          mass.v[r] += weight;
-          gaps.v[r] += weighted_gap(weight, max - logit);
+      const float given = r < count ? targets[i + r] : 0.0f;
+      bits[r] = LargerBits{}(bits[r], weight_bits(given));
+      const float weight = kKind == HardKind::dense ? given : given * class_weights[i + r];
+      mass.v[r] += weight;
+      gaps.v[r] += weighted_gap(weight, max - logit);
         }
         if constexpr (kKind == HardKind::smoothed) {
-          const float finite = logit == -kInfinity ? max : logit;
-          const float exists = logit == finite ? 1.0f : 0.0f;
-          const float weight = exists * class_weights[i + r];
-          spread[i + r] = weight;
-          unmasked.v[r] += exists;
-          mass.v[r] += weight;
-          gaps.v[r] += weight * (max - finite);
+      const float finite = logit == -kInfinity ? max : logit;
+      const float exists = logit == finite ? 1.0f : 0.0f;
+      const float weight = exists * class_weights[i + r];
+      spread[i + r] = weight;
+      unmasked.v[r] += exists;
+      mass.v[r] += weight;
+      gaps.v[r] += weight * (max - finite);
         }
-      }
-    });
-    LEAVEN_EACH_LANE(r) sums.exponentials.v[row][r] += exponentials.v[r];
-    if constexpr (kKind == HardKind::labels) continue;
-    LEAVEN_EACH_LANE(r) sums.mass.v[row][r] += mass.v[r];
-    LEAVEN_EACH_LANE(r) sums.gaps.v[row][r] += gaps.v[r];
-    if constexpr (kKind == HardKind::smoothed) LEAVEN_EACH_LANE(r) sums.unmasked.v[row][r] += unmasked.v[r];
   }
-  if constexpr (kDense) LEAVEN_EACH_LANE(r) sums.bits.v[row][r] = bits[r];
+});
+LEAVEN_EACH_LANE(r) sums.exponentials.v[row][r] += exponentials.v[r];
+if constexpr (kKind == HardKind::labels) continue;
+LEAVEN_EACH_LANE(r) sums.mass.v[row][r] += mass.v[r];
+LEAVEN_EACH_LANE(r) sums.gaps.v[row][r] += gaps.v[r];
+if constexpr (kKind == HardKind::smoothed) LEAVEN_EACH_LANE(r) sums.unmasked.v[row][r] += unmasked.v[r];
+}
+if constexpr (kDense) LEAVEN_EACH_LANE(r) sums.bits.v[row][r] = bits[r];
 }
 
 struct RowFactors {
@@ -115,8 +124,8 @@ struct RowFactors {
 // All of the gradient but the labels' share.
 template <HardKind kKind>
 [[gnu::noinline]] void row_gradient(float* __restrict gradient, const float* __restrict e,
-                  const float* __restrict targets, const float* __restrict class_weights,
-                  const float* __restrict spread, std::int64_t columns, const RowFactors& factors) {
+                                    const float* __restrict targets, const float* __restrict class_weights,
+                                    const float* __restrict spread, std::int64_t columns, const RowFactors& factors) {
   Lanes softmax, target, share;
   fill(softmax, factors.softmax);
   fill(target, factors.target);
@@ -128,15 +137,15 @@ template <HardKind kKind>
         if constexpr (kKind == HardKind::smoothed) value -= share.v[r] * spread[i + r];
         if constexpr (kKind == HardKind::dense) value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r]);
         if constexpr (kKind == HardKind::dense_weighted) {
-          value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r] * class_weights[i + r]);
+    value = hard_gradient(softmax.v[r], e[i + r], target.v[r], targets[i + r] * class_weights[i + r]);
         }
         gradient[i + r] = value;
-      }
-    }
-  });
+}
+}
+});
 }
 
-// A unit's rows, or a chunk of a row that is too wide.
+// The rows of a unit; or one row that no scratch array holds, chunk by chunk.
 template <HardKind kKind>
 struct CrossEntropyRows {
   const LossParams& p;
@@ -152,7 +161,7 @@ struct CrossEntropyRows {
   const float* targets(int row, const Chunk& chunk) const {
     return kDense ? p.targets.soft + (u.row + row) * p.targets.soft_stride + chunk.first : nullptr;
   }
-  // Of a row in the scratch arrays.
+  // In the arrays of exponentials and of spread weights.
   std::int64_t place(int row, const Chunk& chunk) const { return row * chunk.groups * kLanes; }
 
   bool is_ignored(int row) const { return row >= u.rows || u.targets.valid.v[row] == 0.0f; }
@@ -204,11 +213,7 @@ struct CrossEntropyRows {
   std::uint32_t find_sums() {
     CrossEntropySums lanes;
     for (int row = 0; row < kLanes; ++row) {
-      lanes.exponentials.set(row, 0);
-      if (kKind != HardKind::labels) lanes.mass.set(row, 0);
-      if (kKind != HardKind::labels) lanes.gaps.set(row, 0);
-      if (kKind == HardKind::smoothed) lanes.unmasked.set(row, 0);
-      if (kDense) lanes.bits.set(row, 0);
+      lanes.clear(row);
       if (is_ignored(row)) continue;
       for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) add_chunk(row, chunk_at(p.classes, u, i), lanes);
     }
@@ -279,7 +284,7 @@ struct CrossEntropyRows {
     for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
       const Chunk chunk = chunk_at(p.classes, u, i);
       if (is_wide() && !is_ignored(0)) {
-        known.bits.set(0, 0);  // its other sums may be any
+        known.clear(0);
         add_chunk(0, chunk, known);
       }
       for (int row = 0; row < u.rows; ++row) write_row(row, chunk, hard);
@@ -307,7 +312,8 @@ struct CrossEntropyRows {
     ignore_weightless(u);
     find_max();
     status |= find_sums();
-    if (!kDense) add_labels(u, label_gaps(u.targets.a), p.targets.b != nullptr ? label_gaps(u.targets.b) : Lanes{}, sums);
+    if (!kDense)
+      add_labels(u, label_gaps(u.targets.a), p.targets.b != nullptr ? label_gaps(u.targets.b) : Lanes{}, sums);
     const HardLanes hard = find_hard_rows(p, u, sums, scale);
     status |= hard_status(sums, max);
     losses = hard.loss;

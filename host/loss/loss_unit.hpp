@@ -110,8 +110,8 @@ void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, Scra
   load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
 }
 
-// The bits of a weight as an unsigned number tell what it is: 0 is 0, a good weight comes next, and from those of infinity
-// on it is infinite, negative or NaN. So the largest one of a row tells whether the row is valid.
+// The bits of a weight as an unsigned number tell what it is: 0 is 0, a good weight comes next, and from those of
+// infinity on it is infinite, negative or NaN. So the largest one of a row tells whether the row is valid.
 LEAVEN_HD std::uint32_t weight_bits(float weight) { return bits_of_float(weight + 0.0f); }  // -0 becomes 0
 LEAVEN_HD bool is_bad_weight(std::uint32_t bits) { return bits >= 0x7f800000u; }
 struct LargerBits {

@@ -52,14 +52,16 @@ struct AsBf16 {
 };
 
 // Not inlined: there compilers may forget that the pointers differ, and make no vectors.
-[[gnu::noinline]] void to_floats(float* __restrict to, const std::uint16_t* __restrict from, std::int64_t count, FloatType type) {
+[[gnu::noinline]] void to_floats(float* __restrict to, const std::uint16_t* __restrict from, std::int64_t count,
+                                 FloatType type) {
   if (type == FloatType::f16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_f16(from[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_bf16(from[i]);
   }
 }
-[[gnu::noinline]] void from_floats(std::uint16_t* __restrict to, const float* __restrict from, std::int64_t count, FloatType type) {
+[[gnu::noinline]] void from_floats(std::uint16_t* __restrict to, const float* __restrict from, std::int64_t count,
+                                   FloatType type) {
   if (type == FloatType::f16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = f16_bits(from[i]);
   } else {

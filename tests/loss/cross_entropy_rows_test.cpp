@@ -5,7 +5,8 @@ namespace leaven::test {
 namespace {
 
 // Round the boundaries of tiles, groups of sixteen columns, rows side by side and chunks.
-constexpr std::int64_t kClasses[] = {2, 8, 9, 10, 16, 17, 39, 40, 41, 48, 63, 100, 128, 129, 300, 1000, 1025, 2049, 4100};
+constexpr std::int64_t kClasses[] = {2,  8,   9,   10,  16,  17,   39,   40,   41,  48,
+                                     63, 100, 128, 129, 300, 1000, 1025, 2049, 4100};
 
 struct Kind {
   const char* name;
