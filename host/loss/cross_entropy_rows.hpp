@@ -20,6 +20,10 @@ LEAVEN_HD void for_each_group(std::int64_t begin, std::int64_t end, Body&& body)
   if (i < end) body(i, static_cast<int>(end - i));
 }
 
+void copy_columns(float* __restrict to, const float* __restrict from, std::int64_t columns) {
+  for (std::int64_t i = 0; i < columns; ++i) to[i] = from[i];
+}
+
 [[gnu::noinline]] void find_largest(const float* __restrict s, std::int64_t columns, float* __restrict lanes) {
   Lanes max;
   LEAVEN_EACH_LANE(r) max.v[r] = lanes[r];
@@ -199,6 +203,14 @@ struct CrossEntropyRows {
     LEAVEN_EACH_LANE(r) max.v[r] = finite_max(max.v[r]);
   }
 
+  // The exponentials of a wide row wait in its gradient's place where nothing is against it: it is not that of the
+  // logits, and the gradient needs nothing else that the scratch arrays held.
+  bool keeps_exponentials() const {
+    const bool needs_more = kKind == HardKind::smoothed || kKind == HardKind::dense_weighted;
+    return is_wide() && !needs_more && p.gradient.data != nullptr && p.gradient.type == FloatType::f32 &&
+           p.gradient.data != p.student.data;
+  }
+
   void add_chunk(int row, const Chunk& chunk, CrossEntropySums& lanes) {
     if (is_wide()) {
       load_narrow(chunk);
@@ -215,7 +227,11 @@ struct CrossEntropyRows {
     for (int row = 0; row < kLanes; ++row) {
       lanes.clear(row);
       if (is_ignored(row)) continue;
-      for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) add_chunk(row, chunk_at(p.classes, u, i), lanes);
+      for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
+        const Chunk chunk = chunk_at(p.classes, u, i);
+        add_chunk(row, chunk, lanes);
+        if (keeps_exponentials()) copy_columns(gradient(row, chunk), x.exponential, chunk.columns);
+      }
     }
     across(lanes.exponentials, sums.exponentials.v, LaneAdd{});
     if (kKind == HardKind::smoothed) {
@@ -283,7 +299,9 @@ struct CrossEntropyRows {
     CrossEntropySums known;
     for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
       const Chunk chunk = chunk_at(p.classes, u, i);
-      if (is_wide() && !is_ignored(0)) {
+      if (keeps_exponentials()) {
+        copy_columns(x.exponential, gradient(0, chunk), chunk.columns);
+      } else if (is_wide() && !is_ignored(0)) {
         known.clear(0);
         add_chunk(0, chunk, known);
       }
