@@ -222,6 +222,41 @@ void cross_entropy_soft(benchmark::State& state, Backend backend) {
   });
 }
 
+// Logits and gradient of 16 bits; dense targets stay float32.
+struct NarrowCase : Case {
+  NarrowCase(const benchmark::State& state, Backend backend)
+      : Case(state, backend),
+        narrow_student(to_bf16(logits(rows * classes, 1)), stream),
+        narrow_gradient(rows * classes, stream) {}
+  MatrixView<const BFloat16> narrow_view() const {
+    return MatrixView<const BFloat16>::packed(narrow_student.data(), rows, classes);
+  }
+  LossOutput narrow_out() {
+    return {.loss = loss.data(), .gradient = MatrixView<BFloat16>::packed(narrow_gradient.data(), rows, classes)};
+  }
+  Buffer<BFloat16> narrow_student, narrow_gradient;
+};
+void cross_entropy_hard_bf16(benchmark::State& state, Backend backend) {
+  NarrowCase c(state, backend);
+  c.time(
+      state, 2,
+      [&] {
+        cross_entropy(c.narrow_view(), HardTargets{c.labels.cspan()}, {}, c.narrow_out(), c.workspace.span(), c.stream);
+      },
+      2);
+}
+void cross_entropy_soft_bf16(benchmark::State& state, Backend backend) {
+  NarrowCase c(state, backend);
+  softmax(c.view(c.teacher), 1.0f, MatrixView<float>::packed(c.teacher.data(), c.rows, c.classes), c.stream);
+  c.time(
+      state, 4,
+      [&] {
+        cross_entropy(c.narrow_view(), SoftTargets{c.view(c.teacher)}, {}, c.narrow_out(), c.workspace.span(),
+                      c.stream);
+      },
+      2);
+}
+
 void softmax_rows(benchmark::State& state, Backend backend) {
   Case c(state, backend);
   c.time(state, 2, [&] { softmax(c.view(c.student), 1.0f, c.out().gradient, c.stream); });
@@ -339,6 +374,8 @@ const bool kRegistered = [] {
       {"cross_entropy_hard", cross_entropy_hard},
       {"cross_entropy_smooth", cross_entropy_smooth},
       {"cross_entropy_soft", cross_entropy_soft},
+      {"cross_entropy_hard_bf16", cross_entropy_hard_bf16},
+      {"cross_entropy_soft_bf16", cross_entropy_soft_bf16},
       {"softmax", softmax_rows},
       {"pseudo_label", pseudo_labels},
       {"accuracy", top1_accuracy},

@@ -138,22 +138,15 @@ void for_each_general_unit(const LossParams& p, std::int64_t begin, std::int64_t
   AnyScratch scratch;
   LossUnit u;
   u.tile = p.classes <= kTileClasses;
-  Lanes total{}, valid{};
-  std::uint32_t status = p.hard ? load_all_class_weights(p, u, scratch) : 0u;
+  Totals totals;
+  if (p.hard) totals.status |= load_all_class_weights(p, u, scratch);
   for_each_unit(begin, end, p.classes, u, [&] {
     Lanes losses, counts;
-    status |= process(u, scratch, losses);
+    totals.status |= process(u, scratch, losses);
     LEAVEN_EACH_LANE(r) counts.v[r] = u.weight.v[r] > 0.0f ? 1.0f : 0.0f;
-    drop_spare_lanes(u, losses);
-    drop_spare_lanes(u, counts);
-    add(total, losses);
-    add(valid, counts);
-    if (p.row_losses == nullptr) return;
-    for (int r = 0; r < u.rows; ++r) p.row_losses[u.row + r] = losses.v[r];
+    totals.add_unit(p, u, losses, counts);
   });
-  partial.loss = lane_sum(total);
-  partial.valid = static_cast<std::int32_t>(lane_sum(valid));
-  if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
+  totals.write(p, partial);
 }
 
 }  // namespace

@@ -80,22 +80,17 @@ Lanes label_logits(const InputRows& rows, const LossUnit& u, const float* logits
 }
 
 // Label targets: their mass and the gaps of their logits.
-void add_labels(const LossParams& p, const LossUnit& u, const HardScratch& x, const Lanes& max, HardLaneSums& sums) {
-  const Lanes a = label_logits(p.student, u, x.student, u.targets.a);
-  const Lanes b = p.targets.b != nullptr ? label_logits(p.student, u, x.student, u.targets.b) : Lanes{};
-  const Lanes weight_a = u.targets.weight_a;
-  const Lanes weight_b = u.targets.weight_b;
-  const Lanes local = max;
+void add_labels(const LossUnit& u, const Lanes& a, const Lanes& b, const Lanes& max, HardLaneSums& sums) {
+  const Lanes weight_a = u.targets.weight_a, weight_b = u.targets.weight_b;
+  const Lanes local = max, logit_a = a, logit_b = b;
   LEAVEN_EACH_LANE(r) {
     sums.mass.v[r] = weight_a.v[r] + weight_b.v[r];
     sums.target_gaps.v[r] =
-        weighted_gap(weight_a.v[r], local.v[r] - a.v[r]) + weighted_gap(weight_b.v[r], local.v[r] - b.v[r]);
+        weighted_gap(weight_a.v[r], local.v[r] - logit_a.v[r]) + weighted_gap(weight_b.v[r], local.v[r] - logit_b.v[r]);
   }
 }
 
-HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const HardScratch& x, const Lanes& max, float scale,
-                         HardLaneSums& sums) {
-  if (p.targets.soft == nullptr) add_labels(p, u, x, max, sums);
+HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, float scale, const HardLaneSums& sums) {
   const HardLaneSums local = sums;
   const Lanes valid = u.targets.valid, label_mass = u.targets.mass, row_weight = u.weight;
   const float smoothing = p.targets.smoothing;
@@ -111,6 +106,16 @@ HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const HardScrat
     lanes.spread.v[r] = row.spread;
   }
   return lanes;
+}
+
+// The same from the unit's logits, whose largest are `max`.
+HardLanes find_hard_rows(const LossParams& p, const LossUnit& u, const HardScratch& x, const Lanes& max, float scale,
+                         HardLaneSums& sums) {
+  if (p.targets.soft == nullptr) {
+    const Lanes a = label_logits(p.student, u, x.student, u.targets.a);
+    add_labels(u, a, p.targets.b != nullptr ? label_logits(p.student, u, x.student, u.targets.b) : Lanes{}, max, sums);
+  }
+  return find_hard_rows(p, u, scale, sums);
 }
 
 // The labels' share of a chunk of the gradient, element for element.
@@ -136,7 +141,7 @@ void subtract_hard_targets(const LossParams& p, const LossUnit& u, const Chunk& 
   if (is_smoothed(p)) subtract_spread(x.student, x.class_weights, gradient, chunk.groups, hard.spread);
 }
 
-// Sums are NaN where a logit is NaN or +inf.
+// Sums are NaN where a logit is NaN or +inf. `max` as found, or 0 instead of -inf.
 std::uint32_t hard_status(const Lanes& max, const HardLaneSums& sums) {
   if (all_finite(sums.exponentials)) return 0;
   std::uint32_t status = 0;

@@ -17,6 +17,9 @@ inline constexpr std::int64_t kTileClasses = 128;                // more: lanes 
 inline constexpr std::int64_t kScratch = kTileClasses * kLanes;  // values of one scratch array
 inline constexpr std::int64_t kChunkColumns = kScratch;          // of a row, at a time
 
+// Of lambdas that are called in several places.
+#define LEAVEN_INLINE __attribute__((always_inline))
+
 // for r = 0 .. 15, kept as a loop until the compiler has made vectors of it.
 #define LEAVEN_EACH_LANE(r) _Pragma("GCC unroll 1") for (int r = 0; r < kLanes; ++r)
 

@@ -1,5 +1,6 @@
 #include "host/loss/loss_loops.hpp"
 
+#include "host/loss/cross_entropy_rows.hpp"
 #include "host/loss/far_row.hpp"
 #include "host/loss/hard_part.hpp"
 
@@ -221,24 +222,39 @@ void loss_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_
   LossUnit u;
   u.tile = p.classes <= kTileClasses;
   const TemperatureLanes k(p.temperature);
-  Lanes total{}, valid{};
-  std::uint32_t status = 0;
-  if (kHard) status |= load_all_class_weights(p, u, scratch);
+  Totals totals;
+  if (kHard) totals.status |= load_all_class_weights(p, u, scratch);
   for_each_unit(begin, end, p.classes, u, [&] {
     Lanes losses, counts;
-    status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);
+    totals.status |= process<kHard, kSoft>(p, scale, k, u, scratch, losses);
     LEAVEN_EACH_LANE(r) counts.v[r] = u.weight.v[r] > 0.0f ? 1.0f : 0.0f;
-    if (!kSoft) counts = u.targets.valid;
-    drop_spare_lanes(u, losses);
-    drop_spare_lanes(u, counts);
-    add(total, losses);
-    add(valid, counts);
-    if (p.row_losses == nullptr) return;
-    for (int r = 0; r < u.rows; ++r) p.row_losses[u.row + r] = losses.v[r];
+    totals.add_unit(p, u, losses, kSoft ? counts : u.targets.valid);
   });
-  partial.loss = lane_sum(total);
-  partial.valid = static_cast<std::int32_t>(lane_sum(valid));
-  if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
+  totals.write(p, partial);
+}
+
+template <HardKind kKind>
+void cross_entropy_rows(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
+  Scratch scratch;
+  LossUnit u;
+  Totals totals;
+  totals.status |= load_all_class_weights(p, u, scratch);
+  for_each_cross_entropy_unit(begin, end, p.classes, u, [&] {
+    Lanes losses;
+    totals.status |= CrossEntropyRows<kKind>(p, u, scratch).process(scale, losses);
+    totals.add_unit(p, u, losses, u.targets.valid);
+  });
+  totals.write(p, partial);
+}
+
+void cross_entropy(const LossParams& p, float scale, std::int64_t begin, std::int64_t end, LossPartial& partial) {
+  const bool dense = p.targets.soft != nullptr;
+  const bool weighted = p.targets.class_weights != nullptr;
+  if (p.classes <= kCrossEntropyTileClasses) return loss_rows<true, false>(p, scale, begin, end, partial);
+  if (dense && weighted) return cross_entropy_rows<HardKind::dense_weighted>(p, scale, begin, end, partial);
+  if (dense) return cross_entropy_rows<HardKind::dense>(p, scale, begin, end, partial);
+  if (is_smoothed(p)) return cross_entropy_rows<HardKind::smoothed>(p, scale, begin, end, partial);
+  return cross_entropy_rows<HardKind::labels>(p, scale, begin, end, partial);
 }
 
 std::int64_t count_valid(const LossParams& p, std::int64_t begin, std::int64_t end) {
@@ -261,6 +277,6 @@ std::int64_t count_valid(const LossParams& p, std::int64_t begin, std::int64_t e
 
 }  // namespace
 
-const LossLoops loss_loops = {loss_rows<true, false>, loss_rows<false, true>, loss_rows<true, true>, count_valid};
+const LossLoops loss_loops = {cross_entropy, loss_rows<false, true>, loss_rows<true, true>, count_valid};
 
 }  // namespace leaven::LEAVEN_ISA

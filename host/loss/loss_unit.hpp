@@ -112,33 +112,38 @@ void load_dense(const LossParams& p, const LossUnit& u, const Chunk& chunk, Hard
   load(x.dense, {p.targets.soft, p.targets.soft_stride}, u, chunk, 0.0f);
 }
 
-void find_bad_weights(const float* __restrict weights, std::int64_t groups, Lanes& bad, Lanes& wanted) {
-  Lanes local_bad = bad, local_wanted = wanted;
+// The bits of a weight as an unsigned number tell what it is: 0 is 0, a good weight comes next, and from those of
+// infinity on it is infinite, negative or NaN. So the largest one of a row tells whether the row is valid.
+LEAVEN_HD std::uint32_t weight_bits(float weight) { return bits_of_float(weight + 0.0f); }  // -0 becomes 0
+LEAVEN_HD bool is_bad_weight(std::uint32_t bits) { return bits >= 0x7f800000u; }
+struct LargerBits {
+  LEAVEN_HD std::uint32_t operator()(std::uint32_t x, std::uint32_t y) const { return y > x ? y : x; }
+};
+
+void find_largest_bits(const float* __restrict weights, std::int64_t groups, std::uint32_t* __restrict largest) {
+  std::uint32_t local[kLanes];
+  LEAVEN_EACH_LANE(r) local[r] = largest[r];
   for (std::int64_t i = 0; i < groups * kLanes; i += kLanes) {
-    LEAVEN_EACH_LANE(r) {
-      local_bad.v[r] = is_good_weight(weights[i + r]) ? local_bad.v[r] : 1.0f;
-      local_wanted.v[r] = weights[i + r] > 0.0f ? 1.0f : local_wanted.v[r];
-    }
+    LEAVEN_EACH_LANE(r) local[r] = LargerBits{}(local[r], weight_bits(weights[i + r]));
   }
-  bad = local_bad;
-  wanted = local_wanted;
+  LEAVEN_EACH_LANE(r) largest[r] = local[r];
 }
 
 // Bad weights and rows of zeros are found before anything is computed with them. Where the row is one chunk, its
 // weights stay in the scratch array. Returns bits of LossStatus.
 std::uint32_t find_dense_targets(const LossParams& p, LossUnit& u, HardScratch& x) {
-  Lanes bad{}, wanted{};
+  alignas(64) std::uint32_t largest[kLanes];
+  LEAVEN_EACH_LANE(r) largest[r] = 0;
   for (std::int64_t i = 0; i < chunk_count(p.classes, u); ++i) {
     const Chunk chunk = chunk_at(p.classes, u, i);
     load_dense(p, u, chunk, x);
-    find_bad_weights(x.dense, chunk.groups, bad, wanted);
+    find_largest_bits(x.dense, chunk.groups, largest);
   }
-  if (!u.tile) {
-    sum_across(bad);
-    sum_across(wanted);
-  }
-  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (bad.v[r] == 0.0f) & (wanted.v[r] != 0.0f) ? 1.0f : 0.0f;
-  return lane_sum(bad) != 0.0f ? kWeightOutOfRange : 0u;
+  std::uint32_t any = 0;
+  LEAVEN_EACH_LANE(r) any = LargerBits{}(any, largest[r]);
+  if (!u.tile) LEAVEN_EACH_LANE(r) largest[r] = any;
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = (largest[r] != 0u) & !is_bad_weight(largest[r]) ? 1.0f : 0.0f;
+  return is_bad_weight(any) ? kWeightOutOfRange : 0u;
 }
 
 // Returns bits of LossStatus.
@@ -181,12 +186,17 @@ std::uint32_t find_label_targets(const TargetParams& targets, std::int32_t class
   return status;
 }
 
+// A row without weight is an ignored one.
+void ignore_weightless(LossUnit& u) {
+  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
+}
+
 // Returns bits of LossStatus.
 std::uint32_t find_targets(const LossParams& p, LossUnit& u, HardScratch& x) {
   const std::uint32_t status = p.targets.soft != nullptr
                                    ? find_dense_targets(p, u, x)
                                    : find_label_targets(p.targets, static_cast<std::int32_t>(p.classes), u);
-  LEAVEN_EACH_LANE(r) u.targets.valid.v[r] = u.weight.v[r] > 0.0f ? u.targets.valid.v[r] : 0.0f;
+  ignore_weightless(u);
   return status;
 }
 
@@ -195,6 +205,26 @@ void drop_spare_lanes(const LossUnit& u, Lanes& lanes) {
   if (u.rows == kLanes) return;
   for (int r = u.rows; r < kLanes; ++r) lanes.v[r] = 0.0f;
 }
+
+// What the rows of a piece come to.
+struct Totals {
+  Lanes loss{}, valid{};
+  std::uint32_t status = 0;
+
+  void add_unit(const LossParams& p, const LossUnit& u, Lanes losses, Lanes counts) {
+    drop_spare_lanes(u, losses);
+    drop_spare_lanes(u, counts);
+    add(loss, losses);
+    add(valid, counts);
+    if (p.row_losses == nullptr) return;
+    for (int r = 0; r < u.rows; ++r) p.row_losses[u.row + r] = losses.v[r];
+  }
+  void write(const LossParams& p, LossPartial& partial) const {
+    partial.loss = lane_sum(loss);
+    partial.valid = static_cast<std::int32_t>(lane_sum(valid));
+    if (status != 0 && p.status != nullptr) __atomic_fetch_or(p.status, status, __ATOMIC_RELAXED);
+  }
+};
 
 }  // namespace
 }  // namespace leaven::LEAVEN_ISA

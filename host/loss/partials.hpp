@@ -34,12 +34,12 @@ inline std::int64_t sum_of_valid(const LossParams& p) {
   return valid;
 }
 
-// count(begin, end): how many of the rows are valid; called only where the divisor is their number.
+// count(begin, end): how many of the rows are valid; called only where gradients are divided by their number.
 // rows(scale, partial, begin, end): losses, gradients times `scale` and status of the rows, their sum and count.
 template <class Count, class Rows>
 void run_partials(const LossParams& p, Count&& count, Rows&& rows) {
   float divisor = p.divisor;
-  if (p.divide_by_valid) {
+  if (p.divide_by_valid && p.gradient.data != nullptr) {
     for_each_partial(p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) {
       partial.valid = static_cast<std::int32_t>(count(begin, end));
     });
@@ -48,6 +48,7 @@ void run_partials(const LossParams& p, Count&& count, Rows&& rows) {
   const float scale = divisor > 0.0f ? 1.0f / divisor : 0.0f;
   for_each_partial(
       p, [&](LossPartial& partial, std::int64_t begin, std::int64_t end) { rows(scale, partial, begin, end); });
+  if (p.divide_by_valid) divisor = static_cast<float>(sum_of_valid(p));
   double loss = 0;
   for (std::int64_t i = 0; i * rows_per_partial(p.classes) < p.rows; ++i) loss += double{p.partials[i].loss};
   if (p.loss != nullptr) *p.loss = divisor > 0.0f ? static_cast<float>(loss / double{divisor}) : 0.0f;

@@ -41,19 +41,62 @@ Chunk chunk_at(std::int64_t classes, const Unit& u, std::int64_t index) {
   return {first, columns, (columns + kLanes - 1) / kLanes};
 }
 
-void to_floats(float* __restrict to, const std::uint16_t* __restrict from, std::int64_t count, FloatType type) {
+// How elements of 16 bits are read and written.
+struct AsF16 {
+  LEAVEN_HD static float read(std::uint16_t x) { return float_of_f16(x); }
+  LEAVEN_HD static std::uint16_t write(float x) { return f16_bits(x); }
+};
+struct AsBf16 {
+  LEAVEN_HD static float read(std::uint16_t x) { return float_of_bf16(x); }
+  LEAVEN_HD static std::uint16_t write(float x) { return bf16_bits(x); }
+};
+
+// Not inlined: there compilers may forget that the pointers differ, and make no vectors.
+[[gnu::noinline]] void to_floats(float* __restrict to, const std::uint16_t* __restrict from, std::int64_t count,
+                                 FloatType type) {
   if (type == FloatType::f16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_f16(from[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) to[i] = float_of_bf16(from[i]);
   }
 }
-void from_floats(std::uint16_t* __restrict to, const float* __restrict from, std::int64_t count, FloatType type) {
+[[gnu::noinline]] void from_floats(std::uint16_t* __restrict to, const float* __restrict from, std::int64_t count,
+                                   FloatType type) {
   if (type == FloatType::f16) {
     for (std::int64_t i = 0; i < count; ++i) to[i] = f16_bits(from[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) to[i] = bf16_bits(from[i]);
   }
+}
+
+// A full tile of 16-bit elements goes through the transposition in pairs, as elements of 32 bits, where all rows begin
+// with one.
+bool in_pairs(const Unit& u, std::int64_t columns, std::int64_t stride) {
+  return kQuads > 0 && u.rows == kLanes && columns >= 8 && columns % 2 == 0 && stride % 2 == 0;
+}
+template <class As>
+void load_pairs(float* __restrict to, const std::uint16_t* from, std::int64_t stride, std::int64_t columns) {
+  alignas(64) float pairs[kScratch / 2];
+  load_rows(pairs, reinterpret_cast<const float*>(from), stride / 2, columns / 2);
+  for (std::int64_t i = 0; i < columns / 2 * kLanes; i += kLanes) {
+    LEAVEN_EACH_LANE(r) {
+      const std::uint32_t both = bits_of_float(pairs[i + r]);
+      to[2 * i + r] = As::read(static_cast<std::uint16_t>(both));
+      to[2 * i + kLanes + r] = As::read(static_cast<std::uint16_t>(both >> 16));
+    }
+  }
+}
+template <class As>
+void store_pairs(std::uint16_t* to, std::int64_t stride, const float* __restrict from, std::int64_t columns) {
+  alignas(64) float pairs[kScratch / 2];
+  for (std::int64_t i = 0; i < columns / 2 * kLanes; i += kLanes) {
+    LEAVEN_EACH_LANE(r) {
+      const std::uint32_t low = As::write(from[2 * i + r]);
+      const std::uint32_t high = As::write(from[2 * i + kLanes + r]);
+      pairs[i + r] = float_of_bits(high << 16 | low);
+    }
+  }
+  store_rows(reinterpret_cast<float*>(to), stride / 2, pairs, columns / 2);
 }
 
 // Rows of 16 bits become packed rows of floats first.
@@ -68,6 +111,10 @@ void load(float* to, const InputRows& from, const Unit& u, const Chunk& chunk, f
   if (!u.tile) {
     to_floats(to, row, chunk.columns, from.type);
     return fill_groups(to, chunk.columns, padding);
+  }
+  if (in_pairs(u, chunk.columns, from.stride)) {
+    if (from.type == FloatType::f16) return load_pairs<AsF16>(to, row, from.stride, chunk.columns);
+    return load_pairs<AsBf16>(to, row, from.stride, chunk.columns);
   }
   alignas(64) float rows[kScratch];
   if (from.stride == chunk.columns) {
@@ -88,6 +135,10 @@ void store(const OutputRows& to, const float* from, const Unit& u, const Chunk& 
   }
   std::uint16_t* row = static_cast<std::uint16_t*>(to.data) + at;
   if (!u.tile) return from_floats(row, from, chunk.columns, to.type);
+  if (in_pairs(u, chunk.columns, to.stride)) {
+    if (to.type == FloatType::f16) return store_pairs<AsF16>(row, to.stride, from, chunk.columns);
+    return store_pairs<AsBf16>(row, to.stride, from, chunk.columns);
+  }
   alignas(64) float rows[kScratch];
   store_tile(rows, chunk.columns, from, u.rows, chunk.columns);
   if (to.stride == chunk.columns) return from_floats(row, rows, u.rows * chunk.columns, to.type);
