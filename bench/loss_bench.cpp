@@ -116,26 +116,49 @@ void distillation(benchmark::State& state, Backend backend) {
   });
 }
 
+// Logits and gradient of 16 bits; dense targets stay float32.
 std::vector<BFloat16> to_bf16(const std::vector<float>& values) {
   std::vector<BFloat16> all;
   for (const float value : values) all.push_back(to_bfloat16(value));
   return all;
 }
+struct NarrowCase : Case {
+  NarrowCase(const benchmark::State& state, Backend backend)
+      : Case(state, backend),
+        narrow_student(to_bf16(logits(rows * classes, 1)), stream),
+        narrow_gradient(rows * classes, stream) {}
+  MatrixView<const BFloat16> narrow(const Buffer<BFloat16>& values) const {
+    return MatrixView<const BFloat16>::packed(values.data(), rows, classes);
+  }
+  LossOutput narrow_out() {
+    return {.loss = loss.data(), .gradient = MatrixView<BFloat16>::packed(narrow_gradient.data(), rows, classes)};
+  }
+  Buffer<BFloat16> narrow_student, narrow_gradient;
+};
+
 void distillation_bf16(benchmark::State& state, Backend backend) {
-  Case c(state, backend);
-  const Buffer<BFloat16> student(to_bf16(logits(c.rows * c.classes, 1)), c.stream);
+  NarrowCase c(state, backend);
   const Buffer<BFloat16> teacher(to_bf16(logits(c.rows * c.classes, 2)), c.stream);
-  const Buffer<BFloat16> gradient(c.rows * c.classes, c.stream);
-  const DistillationInput in{.student = MatrixView<const BFloat16>::packed(student.data(), c.rows, c.classes),
-                             .teacher = MatrixView<const BFloat16>::packed(teacher.data(), c.rows, c.classes),
-                             .targets = HardTargets{c.labels.cspan()}};
-  const LossOutput out{.loss = c.loss.data(),
-                       .gradient = MatrixView<BFloat16>::packed(gradient.data(), c.rows, c.classes)};
-  const auto call = [&] {
-    distillation_loss(in, {.temperature = 4.0f, .hard_weight = 1.0f, .soft_weight = 1.0f}, out, c.workspace.span(),
-                      c.stream);
-  };
+  const DistillationInput in{
+      .student = c.narrow(c.narrow_student), .teacher = c.narrow(teacher), .targets = HardTargets{c.labels.cspan()}};
+  const DistillationOptions options{.temperature = 4.0f, .hard_weight = 1.0f, .soft_weight = 1.0f};
+  const auto call = [&] { distillation_loss(in, options, c.narrow_out(), c.workspace.span(), c.stream); };
   c.time(state, 3, call, 2);
+}
+void cross_entropy_bf16(benchmark::State& state, NarrowCase& c, int matrices, const Targets& targets) {
+  const auto call = [&] {
+    cross_entropy(c.narrow(c.narrow_student), targets, {}, c.narrow_out(), c.workspace.span(), c.stream);
+  };
+  c.time(state, matrices, call, 2);
+}
+void cross_entropy_hard_bf16(benchmark::State& state, Backend backend) {
+  NarrowCase c(state, backend);
+  cross_entropy_bf16(state, c, 2, HardTargets{c.labels.cspan()});
+}
+void cross_entropy_soft_bf16(benchmark::State& state, Backend backend) {
+  NarrowCase c(state, backend);
+  softmax(c.view(c.teacher), 1.0f, MatrixView<float>::packed(c.teacher.data(), c.rows, c.classes), c.stream);
+  cross_entropy_bf16(state, c, 4, SoftTargets{c.view(c.teacher)});
 }
 
 void distillation_soft_only(benchmark::State& state, Backend backend) {
@@ -222,41 +245,6 @@ void cross_entropy_soft(benchmark::State& state, Backend backend) {
   });
 }
 
-// Logits and gradient of 16 bits; dense targets stay float32.
-struct NarrowCase : Case {
-  NarrowCase(const benchmark::State& state, Backend backend)
-      : Case(state, backend),
-        narrow_student(to_bf16(logits(rows * classes, 1)), stream),
-        narrow_gradient(rows * classes, stream) {}
-  MatrixView<const BFloat16> narrow_view() const {
-    return MatrixView<const BFloat16>::packed(narrow_student.data(), rows, classes);
-  }
-  LossOutput narrow_out() {
-    return {.loss = loss.data(), .gradient = MatrixView<BFloat16>::packed(narrow_gradient.data(), rows, classes)};
-  }
-  Buffer<BFloat16> narrow_student, narrow_gradient;
-};
-void cross_entropy_hard_bf16(benchmark::State& state, Backend backend) {
-  NarrowCase c(state, backend);
-  c.time(
-      state, 2,
-      [&] {
-        cross_entropy(c.narrow_view(), HardTargets{c.labels.cspan()}, {}, c.narrow_out(), c.workspace.span(), c.stream);
-      },
-      2);
-}
-void cross_entropy_soft_bf16(benchmark::State& state, Backend backend) {
-  NarrowCase c(state, backend);
-  softmax(c.view(c.teacher), 1.0f, MatrixView<float>::packed(c.teacher.data(), c.rows, c.classes), c.stream);
-  c.time(
-      state, 4,
-      [&] {
-        cross_entropy(c.narrow_view(), SoftTargets{c.view(c.teacher)}, {}, c.narrow_out(), c.workspace.span(),
-                      c.stream);
-      },
-      2);
-}
-
 void softmax_rows(benchmark::State& state, Backend backend) {
   Case c(state, backend);
   c.time(state, 2, [&] { softmax(c.view(c.student), 1.0f, c.out().gradient, c.stream); });
@@ -273,23 +261,19 @@ void pseudo_labels(benchmark::State& state, Backend backend) {
   });
 }
 
-void top1_accuracy(benchmark::State& state, Backend backend) {
-  Case c(state, backend);
-  const Buffer<std::int64_t> counts(2, c.stream);
-  c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), 1, counts.span(), c.stream); });
-}
-
 void log_softmax_rows(benchmark::State& state, Backend backend) {
   Case c(state, backend);
   c.time(state, 2, [&] { log_softmax(c.view(c.student), 1.0f, c.out().gradient, c.stream); });
 }
 
-void top5_accuracy(benchmark::State& state, Backend backend) {
+void top_k_accuracy(benchmark::State& state, Backend backend, std::int64_t k) {
   Case c(state, backend);
   const Buffer<std::int64_t> counts(2, c.stream);
-  const std::int64_t k = std::min<std::int64_t>(c.classes, 5);
-  c.time(state, 1, [&] { accuracy(c.view(c.student), c.labels.cspan(), k, counts.span(), c.stream); });
+  c.time(state, 1,
+         [&] { accuracy(c.view(c.student), c.labels.cspan(), std::min(k, c.classes), counts.span(), c.stream); });
 }
+void top1_accuracy(benchmark::State& state, Backend backend) { top_k_accuracy(state, backend, 1); }
+void top5_accuracy(benchmark::State& state, Backend backend) { top_k_accuracy(state, backend, 5); }
 
 // At most 1,000 classes: the matrix of more would be larger than the logits.
 void confusion(benchmark::State& state, Backend backend) {
