@@ -10,12 +10,11 @@ namespace leaven::cuda {
 
 // Division of 0 .. 2^16 by a number below 2^12, in two instructions.
 struct Divisor {
-  std::int32_t value;
-  std::uint32_t inverse;  // 2^31 / value, rounded up
+  std::uint32_t inverse;  // 2^31 / divisor, rounded up
 
   static Divisor of(std::int64_t value) {
     const auto divisor = static_cast<std::uint32_t>(value > 0 ? value : 1);
-    return {static_cast<std::int32_t>(divisor), (0x80000000u + divisor - 1) / divisor};
+    return {(0x80000000u + divisor - 1) / divisor};
   }
   __device__ int divide(int x) const { return static_cast<int>(__umulhi(2u * static_cast<unsigned>(x), inverse)); }
 };
@@ -131,20 +130,18 @@ template <int kThreads, bool kWhole>
 __device__ void read_tile(float* tile, const TileShape& shape, const InputRows& m, std::int64_t first, int count) {
   typed({m.data, m.type, false}, [&](const auto* data) {
     const auto* const from = data + first * m.stride;
-    for_each_piece<kThreads, kWhole>(shape, from, m.stride, count,
-                                     [&](int to, std::int64_t at, auto elements, auto aligned) {
-                                       constexpr int kElements = decltype(elements)::value;
-                                       constexpr bool kAligned = decltype(aligned)::value;
-                                       if constexpr (kElements == 1) {
-                                         tile[to] = read_one(from + at);
-                                       } else {
-                                         float4 x[kElements / 4];
-                                         read_piece(x, from + at);
+    const auto copy = [&](int to, std::int64_t at, auto elements, auto aligned) {
+      constexpr int kElements = decltype(elements)::value;
+      if constexpr (kElements == 1) {
+        tile[to] = read_one(from + at);
+      } else {
+        float4 x[kElements / 4];
+        read_piece(x, from + at);
 #pragma unroll
-                                         for (int i = 0; i < kElements / 4; ++i)
-                                           store_four<kAligned>(tile + to + 4 * i, x[i]);
-                                       }
-                                     });
+        for (int i = 0; i < kElements / 4; ++i) store_four<decltype(aligned)::value>(tile + to + 4 * i, x[i]);
+      }
+    };
+    for_each_piece<kThreads, kWhole>(shape, from, m.stride, count, copy);
   });
 }
 template <int kThreads, bool kWhole>
@@ -152,20 +149,18 @@ __device__ void write_tile(const float* tile, const TileShape& shape, const Outp
                            int count) {
   typed(MutableRowRef{m.data, m.type, false}, [&](auto* data) {
     auto* const to = data + first * m.stride;
-    for_each_piece<kThreads, kWhole>(shape, to, m.stride, count,
-                                     [&](int from, std::int64_t at, auto elements, auto aligned) {
-                                       constexpr int kElements = decltype(elements)::value;
-                                       constexpr bool kAligned = decltype(aligned)::value;
-                                       if constexpr (kElements == 1) {
-                                         write_one(to + at, tile[from]);
-                                       } else {
-                                         float4 x[kElements / 4];
+    const auto copy = [&](int from, std::int64_t at, auto elements, auto aligned) {
+      constexpr int kElements = decltype(elements)::value;
+      if constexpr (kElements == 1) {
+        write_one(to + at, tile[from]);
+      } else {
+        float4 x[kElements / 4];
 #pragma unroll
-                                         for (int i = 0; i < kElements / 4; ++i)
-                                           x[i] = load_four<kAligned>(tile + from + 4 * i);
-                                         write_piece(to + at, x);
-                                       }
-                                     });
+        for (int i = 0; i < kElements / 4; ++i) x[i] = load_four<decltype(aligned)::value>(tile + from + 4 * i);
+        write_piece(to + at, x);
+      }
+    };
+    for_each_piece<kThreads, kWhole>(shape, to, m.stride, count, copy);
   });
 }
 
