@@ -137,7 +137,7 @@ TEST_P(LossShapesTest, BitsDoNotDependOnTheBatchOfAnyType) {
 TEST_P(LossShapesTest, TheLastOfVeryManyRowsAreAsIfAlone) {
   constexpr std::int64_t kRows = 4096 * 128 + 300;
   constexpr std::int64_t kLast = 300;
-  const LossCase x = case_of(kRows, 2, 3, 0.5f);
+  const LossCase x = case_of(kRows, 2, 4, 0.5f);  // logits of 16 bits, gradients of 32: threads copy different columns
   const LossResult whole = run_loss_case(x, stream(), {});
   const LossResult last = run_loss_case(rows_of(x, kRows - kLast, kLast), stream(), {});
   expect_same_bits(std::span(whole.row_losses).last(kLast), last.row_losses, "row losses");
