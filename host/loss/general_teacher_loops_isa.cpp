@@ -92,7 +92,7 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
     if (kDecoupled) set_target_gradients(u, chunk, factors, x.y);
     if (g.standardise) standardised_gradients(x.student, x.y, chunk.groups, factors, sides.student.scale);
     if (p.hard) add_hard_gradient(p, u, chunk, hard, x, x.y);
-    store(p.gradient, x.y, u, chunk);
+    store_gradient(p, u, chunk, status, x.y);
   });
   return status;
 }

@@ -264,7 +264,7 @@ std::uint32_t process(const GeneralParams& g, float scale, const TemperatureLane
     share_out(x.gradient, chunk.groups, of_rest, lanes.inverse_rest);
     replace_listed(g.top_k, u, chunk, x, x.gradient, [&](std::int64_t at) { return x.y[at]; });
     if (p.hard) add_hard_gradient(p, u, chunk, hard, x, x.gradient);
-    store(p.gradient, x.gradient, u, chunk);
+    store_gradient(p, u, chunk, status, x.gradient);
   });
   return status;
 }

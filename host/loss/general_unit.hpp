@@ -1,5 +1,7 @@
 #pragma once
 
+#include <limits>
+
 #include "host/loss/general_phases.hpp"
 #include "host/loss/hard_part.hpp"
 #include "kernels/loss/general_params.hpp"
@@ -126,8 +128,19 @@ FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale,
   }
   return factors;
 }
+// The sign of a NaN is that of an operand which the compiler chose, in some lanes another than in the rest: all become
+// one, for the rows' bits.
+void make_nans_alike(float* __restrict values, std::int64_t groups) {
+  for (std::int64_t i = 0; i < groups * kLanes; ++i) values[i] = values[i] == values[i] ? values[i] : std::numeric_limits<float>::quiet_NaN();
+}
 void add_soft_losses(const LossUnit& u, const FactorLanes& factors, Lanes& losses) {
   LEAVEN_EACH_LANE(r) losses.v[r] += weighted_gap(u.weight.v[r], factors.loss.v[r]);
+  make_nans_alike(losses.v, 1);
+}
+// The last step of a chunk of the gradient. `status` is that of the unit's rows: without one of its bits, no NaN.
+void store_gradient(const LossParams& p, const LossUnit& u, const Chunk& chunk, std::uint32_t status, float* gradient) {
+  if (status != 0) make_nans_alike(gradient, chunk.groups);
+  store(p.gradient, gradient, u, chunk);
 }
 
 // process(unit, scratch, losses) for the units of the rows begin .. end - 1 returns bits of LossStatus and gives rows

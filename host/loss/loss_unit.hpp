@@ -211,7 +211,8 @@ struct Totals {
   Lanes loss{}, valid{};
   std::uint32_t status = 0;
 
-  void add_unit(const LossParams& p, const LossUnit& u, Lanes losses, Lanes counts) {
+  void add_unit(const LossParams& p, const LossUnit& u, const Lanes& row_losses, const Lanes& row_counts) {
+    Lanes losses = row_losses, counts = row_counts;
     drop_spare_lanes(u, losses);
     drop_spare_lanes(u, counts);
     add(loss, losses);

@@ -69,11 +69,11 @@ struct LossLane {
   }
 
   // The teacher's probabilities (but for their sum) and differences of logits; q = d = 0 behind the end.
-  __device__ void find_near_elements(const LossParams& p, const RowMax& max, const float* student) {
+  __device__ void find_near_elements(const LossParams& p, const RowMax& max) {
     const Difference reference = difference(max.student, max.teacher);
     const float error = log2e_error(p.temperature);
     for_each([&](int i, int) {
-      const NearElement e = near_element_fast(student[i], q[i], max.teacher, reference, p.temperature, error);
+      const NearElement e = near_element_fast(exponential[i], q[i], max.teacher, reference, p.temperature, error);
       q[i] = e.q;
       w[i] = e.d;
     });
@@ -108,7 +108,7 @@ struct LossLane {
 
   // Logits become q and d; the student's stay.
   __device__ void add_to_soft_sums(const LossParams& p, const RowMax& max, Sums& sums) {
-    find_near_elements(p, max, exponential);
+    find_near_elements(p, max);
     for_each([&](int i, int) {
       sums.v[0] += q[i];
       sums.v[1] = mul_add(q[i], w[i], sums.v[1]);

@@ -36,25 +36,22 @@ struct WideRow {
   __device__ float* second(int column) const { return first(slots.kept + column); }
   __device__ float* third(int column) const { return first(2 * slots.kept + column); }
 
+  // body(lane, column) from `column` to before `end`; returns the column after those.
+  template <class Body>
+  __device__ int for_columns(int column, int end, Body&& body) const {
+#pragma unroll 1
+    for (; column < end; column += WideLayout::kStep) {
+      Lane x;
+      x.start = column;
+      x.classes = classes;
+      body(x, column);
+    }
+    return column;
+  }
   // kept(lane, column) for the lane's columns that are in shared memory, then rest(lane, column).
   template <class Kept, class Rest>
-  __device__ void for_each_lane(Kept&& in_shared, Rest&& rest) const {
-    int column = start;
-    const int kept = slots.kept < classes ? slots.kept : classes;
-#pragma unroll 1
-    for (; column < kept; column += WideLayout::kStep) {
-      Lane x;
-      x.start = column;
-      x.classes = classes;
-      in_shared(x, column);
-    }
-#pragma unroll 1
-    for (; column < classes; column += WideLayout::kStep) {
-      Lane x;
-      x.start = column;
-      x.classes = classes;
-      rest(x, column);
-    }
+  __device__ void for_each_lane(Kept&& kept, Rest&& rest) const {
+    for_columns(for_columns(start, slots.kept < classes ? slots.kept : classes, kept), classes, rest);
   }
   __device__ void read(float (&x)[4], const RowRef& row, int column, float padding) const {
     typed(row, [&](const auto* data) { read_columns(x, data, row.vectors, column, classes, padding); });
@@ -124,7 +121,7 @@ struct WideRow {
         },
         [&](Lane& x, int column) {
           read_logits(x, column);
-          x.find_near_elements(p, max, x.exponential);
+          x.find_near_elements(p, max);
           x.add_to_terms(p, centre.d, sum_w, sum_g);
         });
     const NearRow found = reduce_terms<kWideThreads>(p, sum_w, sum_g, centre, near);
@@ -168,7 +165,7 @@ struct WideRow {
           if constexpr (kSoft) {
             float unused_w = 0;
             float unused_g = 0;
-            x.find_near_elements(p, max, x.exponential);
+            x.find_near_elements(p, max);
             x.add_to_terms(p, centre.d, unused_w, unused_g);
           }
           find_exponentials(x);
