@@ -124,9 +124,9 @@ TEST_P(CalibrationTest, EdgesBelongToTheBinBelow) {
 }
 
 TEST_P(CalibrationTest, ManyRows) {
-  const HostMatrix logits = normal_matrix(70000, 2, 2.0f, 123);
-  const Labels labels = labels_with_bad_ones(70000, 2);
-  EXPECT_TRUE(run_calibration(logits, labels, 15, stream(), FloatType::f32, {}, 70000) ==
+  const HostMatrix logits = normal_matrix(kManyRows, 2, 2.0f, 123);
+  const Labels labels = labels_with_bad_ones(kManyRows, 2);
+  EXPECT_TRUE(run_calibration(logits, labels, 15, stream(), FloatType::f32, {}, kManyRows) ==
               expected_bins(logits, labels, 15, stream()));
 }
 

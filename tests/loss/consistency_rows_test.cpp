@@ -154,6 +154,20 @@ TEST_P(ConsistencyRowsTest, BitsDependOnTheRowAlone) {
   set_cpu_threads(threads);
 }
 
+// So many that each block of a grid gets several pieces of work.
+TEST_P(ConsistencyRowsTest, TheLastOfVeryManyRowsAreAsIfAlone) {
+  constexpr std::int64_t kRows = 4096 * 256 + 300;
+  constexpr std::int64_t kLast = 300;
+  const HostMatrix weak = normal_matrix(kRows, 2, 3.0f, 178);
+  const HostMatrix strong = normal_matrix(kRows, 2, 3.0f, 179);
+  const ConsistencyOptions options{.weighting = FixMatch{.threshold = 0.9f}, .reduction = Reduction::none};
+  const LossResult whole = run_consistency(weak, strong, options, {}, stream());
+  const LossResult last =
+      run_consistency(slice(weak, kRows - kLast, kLast), slice(strong, kRows - kLast, kLast), options, {}, stream());
+  expect_same_bits(std::span(whole.row_losses).last(kLast), last.row_losses, "row losses");
+  expect_same_bits(std::span(whole.gradient.values).last(2 * kLast), last.gradient.values, "gradient");
+}
+
 TEST_P(ConsistencyRowsTest, BadArgumentsAreNamed) {
   const HostMatrix rows = normal_matrix(5, 10, 4.0f, 178);
   const TypedMatrix weak(rows, FloatType::f32, stream());

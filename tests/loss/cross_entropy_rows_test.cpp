@@ -1,8 +1,12 @@
 #include "tests/loss/loss_case.hpp"
 
-// The cross-entropy on the CPU, where several rows are worked on at once: tiles, rows side by side, chunks of a row.
+// The cross-entropy where several rows are worked on at once: on the CPU tiles, rows side by side, chunks of a row; on
+// CUDA the rows of a block, in its shared memory.
 namespace leaven::test {
 namespace {
+
+class CrossEntropyRowsTest : public BackendTest {};
+LEAVEN_ON_BOTH_BACKENDS(CrossEntropyRowsTest);
 
 // Round the boundaries of tiles, groups of sixteen columns, rows side by side and chunks.
 constexpr std::int64_t kClasses[] = {2,  8,   9,   10,  16,  17,   39,   40,   41,  48,
@@ -82,7 +86,7 @@ TEST(CrossEntropyRows, ARowsBitsDoNotDependOnItsNeighboursOrTheLayout) {
   });
 }
 
-TEST(CrossEntropyRows, ManyRowsGiveTheDefinition) {
+TEST_P(CrossEntropyRowsTest, ManyRowsGiveTheDefinition) {
   for (const std::int64_t classes : kClasses) {
     for (const Kind& kind : kKinds) {
       for (const FloatType type : kFloatTypes) {
@@ -90,7 +94,7 @@ TEST(CrossEntropyRows, ManyRowsGiveTheDefinition) {
         const std::vector<ExpectedRow> rows = expected_rows(x);
         for (const Reduction reduction : {Reduction::sum, Reduction::mean_valid}) {
           x.reduction = reduction;
-          expect_result(run_loss_case(x, Stream::cpu(), {}), x, rows,
+          expect_result(run_loss_case(x, stream(), {}), x, rows,
                         std::to_string(classes) + " classes, " + kind.name + ", " + text(x.types));
           if (HasFailure()) return;
         }
@@ -112,7 +116,7 @@ LossCase dense_case(std::int64_t rows, std::int64_t classes, const std::vector<s
   return x;
 }
 
-TEST(CrossEntropyRows, IgnoredDenseRowsDoNotCountWhereverTheyStand) {
+TEST_P(CrossEntropyRowsTest, IgnoredDenseRowsDoNotCountWhereverTheyStand) {
   const int before = cpu_threads();
   for (const std::int64_t classes : {10, 100, 1000}) {
     const std::int64_t rows = 40000 / classes;
@@ -122,7 +126,7 @@ TEST(CrossEntropyRows, IgnoredDenseRowsDoNotCountWhereverTheyStand) {
       const std::vector<ExpectedRow> expected = expected_rows(x);
       for (const int threads : {1, 2}) {
         set_cpu_threads(threads);
-        const LossResult got = run_loss_case(x, Stream::cpu());
+        const LossResult got = run_loss_case(x, stream());
         expect_result(got, x, expected, std::to_string(classes) + " classes");
         EXPECT_EQ(got.status, 0u);
         EXPECT_EQ(got.valid_rows, rows - static_cast<std::int64_t>(ignored.size()));
@@ -132,14 +136,14 @@ TEST(CrossEntropyRows, IgnoredDenseRowsDoNotCountWhereverTheyStand) {
   set_cpu_threads(before);
 }
 
-TEST(CrossEntropyRows, ABadDenseWeightAnywhereMakesTheRowAnIgnoredOne) {
+TEST_P(CrossEntropyRowsTest, ABadDenseWeightAnywhereMakesTheRowAnIgnoredOne) {
   for (const std::int64_t classes : {3, 10, 41, 100, 1000, 2049, 4100}) {
     for (const std::int64_t column : {std::int64_t{0}, classes / 2, classes - 1}) {
       for (const float bad : {-1.0f, -1e-45f, kNan, -kNan, kInfinity, -kInfinity}) {
         LossCase x = dense_case(7, classes, {});
         x.targets->soft->at(4, column) = bad;
         x.student.at(4, 0) = kNan;
-        const LossResult got = run_loss_case(x, Stream::cpu());
+        const LossResult got = run_loss_case(x, stream());
         expect_definition(got, x, std::to_string(classes) + " classes, weight " + std::to_string(bad));
         EXPECT_EQ(got.status, kWeightOutOfRange);
         EXPECT_EQ(got.valid_rows, 6);
@@ -149,39 +153,43 @@ TEST(CrossEntropyRows, ABadDenseWeightAnywhereMakesTheRowAnIgnoredOne) {
   }
 }
 
-TEST(CrossEntropyRows, InPlaceGivesTheSameGradient) {
+TEST_P(CrossEntropyRowsTest, InPlaceGivesTheSameGradient) {
   for (const std::int64_t classes : {10, 100, 1000, 2049, 4100}) {
     LossCase hard = dense_case(21, classes, {});
     hard.targets = some_targets(TargetKind::hard, 21, classes);
     for (const LossCase& x : {dense_case(21, classes, {}), dense_case(21, classes, {3, 20}), hard}) {
-      const LossResult apart = run_loss_case(x, Stream::cpu());
-      const BackendMatrix logits(x.student, Stream::cpu(), 2);
-      const BackendTargets targets(*x.targets, Stream::cpu());
-      Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(21), Stream::cpu());
+      const LossResult apart = run_loss_case(x, stream());
+      const BackendMatrix logits(x.student, stream(), 2);
+      const BackendTargets targets(*x.targets, stream());
+      Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(21), stream());
       cross_entropy(logits.cview(), targets.get(), {}, {.gradient = logits.view(), .in_place = InPlace::yes},
-                    workspace.span(), Stream::cpu());
+                    workspace.span(), stream());
       expect_same_bits(logits.to_host().values, apart.gradient.values, std::to_string(classes) + " classes");
       logits.expect_only_matrix_written();
     }
   }
 }
 
-TEST(CrossEntropyRows, TheLossAloneIsThatWithAGradient) {
+TEST_P(CrossEntropyRowsTest, TheLossAloneIsThatWithAGradient) {
   for (const std::int64_t classes : {10, 100, 2049}) {
     for (const Kind& kind : kKinds) {
       LossCase x = make_case(kind, 35, classes, FloatType::f32);
       x.reduction = Reduction::mean_valid;
-      const LossResult expected = run_loss_case(x, Stream::cpu());
-      const BackendMatrix logits(x.student, Stream::cpu());
-      const BackendTargets targets(*x.targets, Stream::cpu());
-      Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(35), Stream::cpu());
-      float loss = kNan;
-      std::int32_t valid = -1;
-      cross_entropy(logits.cview(), targets.get(),
-                    {.label_smoothing = x.smoothing, .weights = {.classes = x.class_weights, .rows = x.row_weights}},
-                    {.loss = &loss, .valid_rows = &valid}, workspace.span(), Stream::cpu());
-      expect_same_bits({{loss}}, {{expected.loss}}, std::string(kind.name) + ", " + std::to_string(classes));
-      EXPECT_EQ(valid, expected.valid_rows);
+      const LossResult expected = run_loss_case(x, stream());
+      const BackendMatrix logits(x.student, stream());
+      const BackendTargets targets(*x.targets, stream());
+      Buffer<std::byte> workspace = Buffer<std::byte>::zeros(loss_workspace_bytes(35), stream());
+      const Buffer<float> class_weights(x.class_weights, stream());
+      const Buffer<float> row_weights(x.row_weights, stream());
+      const Buffer<float> loss(1, stream());
+      const Buffer<std::int32_t> valid(1, stream());
+      cross_entropy(
+          logits.cview(), targets.get(),
+          {.label_smoothing = x.smoothing, .weights = {.classes = class_weights.cspan(), .rows = row_weights.cspan()}},
+          {.loss = loss.data(), .valid_rows = valid.data()}, workspace.span(), stream());
+      expect_same_bits(loss.to_host(stream()), {{expected.loss}},
+                       std::string(kind.name) + ", " + std::to_string(classes));
+      EXPECT_EQ(valid.to_host(stream()), std::vector{expected.valid_rows});
     }
   }
 }

@@ -8,6 +8,9 @@ namespace leaven::test {
 using Labels = std::vector<std::int32_t>;
 using Counts = std::vector<std::int64_t>;
 
+// So many that each block of a grid gets several pieces of work.
+inline constexpr std::int64_t kManyRows = 1024 * 256 + 77;
+
 // Few different values: many ties.
 inline HostMatrix tied_matrix(std::int64_t rows, std::int64_t columns, std::uint32_t seed) {
   HostMatrix m = normal_matrix(rows, columns, 2.0f, seed);

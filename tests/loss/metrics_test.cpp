@@ -96,9 +96,10 @@ TEST_P(AccuracyTest, RowsWithoutAnAnswerAreWrongForEveryK) {
 }
 
 TEST_P(AccuracyTest, ManyRows) {
-  const HostMatrix logits = tied_matrix(70000, 2, 111);
-  const Labels labels = labels_with_bad_ones(70000, 2);
-  EXPECT_EQ(run_accuracy(logits, labels, 1, stream(), FloatType::f32, {}, 70000), expected_accuracy(logits, labels, 1));
+  const HostMatrix logits = tied_matrix(kManyRows, 2, 111);
+  const Labels labels = labels_with_bad_ones(kManyRows, 2);
+  EXPECT_EQ(run_accuracy(logits, labels, 1, stream(), FloatType::f32, {}, kManyRows),
+            expected_accuracy(logits, labels, 1));
 }
 
 TEST_P(AccuracyTest, NoRowsAddNothing) {
@@ -179,7 +180,7 @@ TEST_P(ConfusionMatrixTest, TypesLayoutsBatchesAndThreadsCountTheSame) {
 
 TEST_P(ConfusionMatrixTest, ManyRowsOfFewAndOfManyClasses) {
   for (const std::int64_t classes : {2, 40}) {
-    const std::int64_t rows = classes == 2 ? 70000 : 9000;
+    const std::int64_t rows = classes == 2 ? kManyRows : 9000;
     const HostMatrix logits = tied_matrix(rows, classes, 115);
     const Labels labels = labels_with_bad_ones(rows, classes);
     EXPECT_EQ(run_confusion(logits, labels, stream(), FloatType::f32, {}, rows), expected_confusion(logits, labels));
