@@ -131,7 +131,8 @@ FactorLanes find_factors(const GeneralParams& g, const LossUnit& u, float scale,
 // The sign of a NaN is that of an operand which the compiler chose, in some lanes another than in the rest: all become
 // one, for the rows' bits.
 void make_nans_alike(float* __restrict values, std::int64_t groups) {
-  for (std::int64_t i = 0; i < groups * kLanes; ++i) values[i] = values[i] == values[i] ? values[i] : std::numeric_limits<float>::quiet_NaN();
+  for (std::int64_t i = 0; i < groups * kLanes; ++i)
+    values[i] = values[i] == values[i] ? values[i] : std::numeric_limits<float>::quiet_NaN();
 }
 void add_soft_losses(const LossUnit& u, const FactorLanes& factors, Lanes& losses) {
   LEAVEN_EACH_LANE(r) losses.v[r] += weighted_gap(u.weight.v[r], factors.loss.v[r]);
