@@ -38,10 +38,7 @@ void run_general_cpu(const GeneralParams& params) {
 
 void run_general(const GeneralParams& params, Stream stream) {
   if constexpr (kWithCuda) {
-    if (stream.backend() == Backend::cuda) {
-      return params.top_k.k > 0 ? cuda::top_k_loss(params, stream.cuda_handle())
-                                : cuda::general_loss(params, stream.cuda_handle());
-    }
+    if (stream.backend() == Backend::cuda) return cuda::general_loss(params, stream.cuda_handle());
   }
   run_general_cpu(params);
 }

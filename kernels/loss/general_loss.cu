@@ -1,80 +1,127 @@
-#include "kernels/core/launch.cuh"
 #include "kernels/loss/general_row.cuh"
 #include "kernels/loss/launchers.hpp"
+#include "kernels/loss/top_k_row.hpp"
 
 namespace leaven::cuda {
 namespace {
 
-// The student and its teachers; teachers lie in shared memory, the same for all lanes of the row.
+// What is known of a row lies in shared memory, its teachers behind it: in registers it would leave no room for the
+// rest.
 struct Sides {
-  StudentRow student;
-  TeacherRow* teachers;
+  StudentRow student{};
   float student_sum = 0;
-  RowState state{};
+  float unmasked = 0;
   float infinite = 0;  // 1 where a logit is +inf
+  RowState state{};
+  BinaryTerm binary{};  // in DecoupledKl
+  float target_z = 0;
+
+  __device__ TeacherRow* teachers() { return reinterpret_cast<TeacherRow*>(this + 1); }
+  __device__ const TeacherRow* teachers() const { return reinterpret_cast<const TeacherRow*>(this + 1); }
 };
 
+// What a row has of it, in words: an odd number, so that neighbouring rows lie in different banks.
+LEAVEN_HD int own_words(int teachers) {
+  return static_cast<int>((sizeof(Sides) + teachers * sizeof(TeacherRow)) / sizeof(float)) | 1;
+}
+
+// The slots in which a row keeps what its gradient is made of, once its teachers' logits are done with.
+inline constexpr int kRawSlot = 1;
+inline constexpr int kShareSlot = 2;
+inline constexpr int kLeastSlots = 3;
+
+template <class Place>
+__device__ __forceinline__ float seen_student(const Place& at, int column) {
+  return column == at.excluded ? -kInfinity : at.student(column);
+}
+template <class Place>
+__device__ __forceinline__ float seen_teacher(const Place& at, int m, int column) {
+  return column == at.excluded ? -kInfinity : at.teacher(m, column);
+}
+
+// logit(column) is that of the row
+template <class Place, class Logit>
+__device__ __forceinline__ RowScale find_scale(const Place& at, const Extent& extent, Logit&& logit) {
+  const Temperature& temperature = at.g.loss.temperature;
+  if (!at.g.standardise) return {temperature, 1.0f, finite_max(extent.max), 0.0f};
+  const float inverse_range = 1.0f / range_of(extent);
+  const float inverse_count = extent.unmasked > 0.0f ? 1.0f / extent.unmasked : 0.0f;
+  float sum = 0;
+  at.for_each_column([&](int column) { sum += relative_gap(logit(column), extent, inverse_range); });
+  const float mean = at.sum(sum) * inverse_count;
+  float rest = 0;
+  float square = 0;
+  at.for_each_column([&](int column) {
+    const float x = logit(column);
+    const float gap = x == -kInfinity ? 0.0f : relative_gap(x, extent, inverse_range) - mean;
+    rest += gap;
+    square = mul_add(gap, gap, square);
+  });
+  rest = at.sum(rest) * inverse_count;
+  square = at.sum(square) * inverse_count;
+  return standard_scale(temperature, extent, mean, rest, square);
+}
+
 // All that is to be known of teacher m but its weight among the others; its sum of exponentials is returned.
-template <int kGroup>
-__device__ __forceinline__ float find_teacher(const GeneralParams& g, const RowPlace& at, int m, const Extent& extent,
-                                              Sides& sides) {
-  const InputRows& logits = g.teachers[m].logits;
-  const unsigned bit = kTeacherAligned << m;
-  const Temperature& temperature = g.loss.temperature;
+template <class Place>
+__device__ __forceinline__ float find_teacher(const Place& at, int m, Sides& sides) {
+  const Temperature& temperature = at.g.loss.temperature;
   RowMax max;
   RowMax swapped;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = exclude(load_row4(g.loss.student, at, column, kStudentAligned), column, at.excluded);
-    const Four t = exclude(load_row4(logits, at, column, bit), column, at.excluded);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      max = merge(max, {s.v[j], t.v[j], s.v[j]});
-      swapped = merge(swapped, {t.v[j], s.v[j], t.v[j]});
-    }
-  }
-  max = group_reduce<kGroup>(max, Merge{});
-  swapped = group_reduce<kGroup>(swapped, Merge{});
-  TeacherRow teacher;
-  teacher.scale = find_scale<kGroup>(g, logits, at, bit, extent);
-  teacher.max = finite_max(max.teacher);
-  teacher.at_student_max = swapped.student_at_teacher;
-  teacher.reference = teacher_reference(max);
+  Extent extent;
+  at.for_each_column([&](int column) {
+    add_to_extent(extent, at.teacher(m, column));
+    const float s = seen_student(at, column);
+    const float t = seen_teacher(at, m, column);
+    max = merge(max, {s, t, s});
+    swapped = merge(swapped, {t, s, t});
+  });
+  max = at.reduce(max, Merge{});
+  swapped = at.reduce(swapped, Merge{});
+  extent = reduce_extent(at, extent);
+  const RowScale scale = find_scale(at, extent, [&](int column) { return at.teacher(m, column); });
   StudentRow& student = sides.student;
-  student.max = finite_max(max.student);
-  float student_sum = 0;
-  float teacher_sum = 0;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = exclude(load_row4(g.loss.student, at, column, kStudentAligned), column, at.excluded);
-    const Four t = exclude(load_row4(logits, at, column, bit), column, at.excluded);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      student_sum += exp_over(difference(s.v[j], student.max), student.scale.temperature);
-      teacher_sum += exp_over(difference(t.v[j], teacher.max), teacher.scale.temperature);
+  TeacherRow& teacher = sides.teachers()[m];
+  if (at.lane == 0) {
+    if (m == 0) student.max = finite_max(max.student);
+    if (extent.max == kInfinity) sides.infinite = 1.0f;
+    teacher.scale = scale;
+    teacher.max = finite_max(max.teacher);
+    teacher.at_student_max = swapped.student_at_teacher;
+    teacher.reference = teacher_reference(max);
+  }
+  at.barrier();
+  if (m == 0) {
+    float student_sum = 0;
+    at.for_each_column([&](int column) {
+      student_sum += exp_over(difference(seen_student(at, column), student.max), student.scale.temperature);
+    });
+    student_sum = at.sum(student_sum);
+    if (at.lane == 0) {
+      sides.student_sum = student_sum;
+      student.inverse_sum = inverse_sum(student_sum);
     }
   }
-  sides.student_sum = group_sum<kGroup>(student_sum);
-  teacher_sum = group_sum<kGroup>(teacher_sum);
-  student.inverse_sum = inverse_sum(sides.student_sum);
-  teacher.inverse_sum = inverse_sum(teacher_sum);
+  float teacher_sum = 0;
+  at.for_each_column([&](int column) {
+    teacher_sum += exp_over(difference(seen_teacher(at, m, column), teacher.max), teacher.scale.temperature);
+  });
+  teacher_sum = at.sum(teacher_sum);
+  if (at.lane == 0) teacher.inverse_sum = inverse_sum(teacher_sum);
+  at.barrier();
   const float ratio = reference_ratio(student, teacher, teacher_sum);
   float shift_t = 0;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = exclude(load_row4(g.loss.student, at, column, kStudentAligned), column, at.excluded);
-    const Four t = exclude(load_row4(logits, at, column, bit), column, at.excluded);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const ClassPair pair = class_pair(s.v[j], t.v[j], student, teacher);
-      const float p = exp_over(pair.student, student.scale.temperature) * student.inverse_sum;
-      const float q = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
-      shift_t += soft_shift_t(p, q, raw_log_ratio_t(pair, student, teacher), ratio, temperature);
-    }
+  at.for_each_column([&](int column) {
+    const ClassPair pair = class_pair(seen_student(at, column), seen_teacher(at, m, column), student, teacher);
+    const float p = exp_over(pair.student, student.scale.temperature) * student.inverse_sum;
+    const float q = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
+    shift_t += soft_shift_t(p, q, raw_log_ratio_t(pair, student, teacher), ratio, temperature);
+  });
+  shift_t = at.sum(shift_t);
+  if (at.lane == 0) {
+    teacher.offset_t =
+        teacher_offset_t(max, shift_t, sides.student_sum, teacher_sum, teacher, student.scale.gain, temperature);
   }
-  shift_t = group_sum<kGroup>(shift_t);
-  teacher.offset_t =
-      teacher_offset_t(max, shift_t, sides.student_sum, teacher_sum, teacher, student.scale.gain, temperature);
-  group_barrier<kGroup>();
-  if (threadIdx.x % kGroup == 0) sides.teachers[m] = teacher;
-  group_barrier<kGroup>();
   return teacher_sum;
 }
 
@@ -85,26 +132,22 @@ struct TargetPart {
   float q_target = 0;
   float q_other = 0;
 };
-template <int kGroup>
-__device__ __forceinline__ TargetPart find_sides(const GeneralParams& g, const RowPlace& at, const Extent& extent,
-                                                 Sides& sides) {
-  const LossParams& p = g.loss;
+template <class Place>
+__device__ __forceinline__ TargetPart find_sides(const Place& at, Sides& sides) {
+  const GeneralParams& g = at.g;
   const bool decoupled = at.excluded >= 0;
   TargetPart part;
   float present = 0;
   float compared = 0;
   float check = 0;
+#pragma unroll 1
   for (int m = 0; m < g.teacher_count; ++m) {
-    const Extent of_teacher = find_extent<kGroup>(g.teachers[m].logits, at, kTeacherAligned << m);
-    const float sum = find_teacher<kGroup>(g, at, m, of_teacher, sides);
-    const TeacherRow& teacher = sides.teachers[m];
+    const float sum = find_teacher(at, m, sides);
+    TeacherRow& teacher = sides.teachers()[m];
     Odds odds;
     odds.total = sum;
     odds.other = 1.0f;
-    if (decoupled) {
-      odds =
-          find_odds(load_logit(g.teachers[m].logits, at.row, at.excluded), teacher.max, sum, teacher.scale.temperature);
-    }
+    if (decoupled) odds = find_odds(at.teacher(m, at.excluded), teacher.max, sum, teacher.scale.temperature);
     const float weight = odds.total == 0.0f ? 0.0f : g.teachers[m].weight;
     present += weight;
     part.q_target += weight * odds.target;
@@ -112,218 +155,197 @@ __device__ __forceinline__ TargetPart find_sides(const GeneralParams& g, const R
     const float of_others = sum == 0.0f ? 0.0f : weight * odds.other;
     compared += of_others;
     check += odds.total + sum;
-    sides.infinite = of_teacher.max == kInfinity ? 1.0f : sides.infinite;
-    group_barrier<kGroup>();
-    if (threadIdx.x % kGroup == 0) sides.teachers[m].weight = of_others;
+    if (at.lane == 0) teacher.weight = of_others;
   }
-  group_barrier<kGroup>();
+  if (at.lane == 0) {
+    for (int m = 0; m < g.teacher_count; ++m) sides.teachers()[m].weight *= inverse_sum(compared);
+  }
+  at.barrier();
   float student_total = sides.student_sum;
   if (decoupled) {
-    part.student = find_odds(load_logit(p.student, at.row, at.excluded), sides.student.max, sides.student_sum,
-                             sides.student.scale.temperature);
+    part.student =
+        find_odds(at.student(at.excluded), sides.student.max, sides.student_sum, sides.student.scale.temperature);
     student_total = part.student.total;
   }
-  if (threadIdx.x % kGroup < g.teacher_count) sides.teachers[threadIdx.x % kGroup].weight *= inverse_sum(compared);
-  group_barrier<kGroup>();
   part.q_target *= inverse_sum(present);
   part.q_other *= inverse_sum(present);
-  sides.state.masked = student_total == 0.0f || present == 0.0f ? 1.0f : 0.0f;
-  sides.state.compared = sides.student_sum != 0.0f && compared != 0.0f ? 1.0f : 0.0f;
-  sides.state.check = check + student_total + sides.student_sum;
-  sides.infinite = extent.max == kInfinity ? 1.0f : sides.infinite;
+  if (at.lane == 0) {
+    sides.state.masked = student_total == 0.0f || present == 0.0f ? 1.0f : 0.0f;
+    sides.state.compared = sides.student_sum != 0.0f && compared != 0.0f ? 1.0f : 0.0f;
+    sides.state.check = check + student_total + sides.student_sum;
+  }
   return part;
 }
 
-// y of a class that all teachers see, from its logits.
-struct ClassValues {
-  float p;
+// q and y of a class that all teachers see, from its logits. logit(m) is that of teacher m. One teacher needs no blend.
+struct TeacherValues {
   float q;
   float y_t;
 };
-__device__ __forceinline__ void add_class_of(const Sides& sides, const TeacherRow& teacher, float s, float t,
-                                             const Temperature& temperature, Blend& blend) {
-  const ClassPair pair = class_pair(s, t, sides.student, teacher);
-  const float q = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
-  const float y_t = raw_log_ratio_t(pair, sides.student, teacher) - teacher.offset_t;
-  if (teacher.weight != 0.0f) add_teacher(blend, q, y_t, teacher.weight, temperature);
-}
-__device__ __forceinline__ ClassValues finish_class(const Sides& sides, float s, const Blend& blend,
-                                                    const Temperature& temperature) {
-  const Difference gap = difference(s, sides.student.max);
-  return {exp_over(gap, sides.student.scale.temperature) * sides.student.inverse_sum, blend.q,
-          blended_log_ratio_t(blend, temperature)};
+template <class Logit>
+__device__ __forceinline__ TeacherValues blend_teachers(const GeneralParams& g, const Sides& sides, float s,
+                                                        Logit&& logit) {
+  const Temperature& temperature = g.loss.temperature;
+  Blend blend;
+#pragma unroll 1
+  for (int m = 0; m < g.teacher_count; ++m) {
+    const TeacherRow& teacher = sides.teachers()[m];
+    const ClassPair pair = class_pair(s, logit(m), sides.student, teacher);
+    const float q = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
+    const float y_t = raw_log_ratio_t(pair, sides.student, teacher) - teacher.offset_t;
+    if (g.teacher_count == 1 && teacher.weight != 0.0f) return {teacher.weight * q, y_t};
+    if (teacher.weight != 0.0f) add_teacher(blend, q, y_t, teacher.weight, temperature);
+  }
+  return {blend.q, blended_log_ratio_t(blend, temperature)};
 }
 
-__device__ __forceinline__ ClassTerm any_class_term(const ClassValues& x, const Centre& centre,
+__device__ __forceinline__ ClassTerm any_class_term(float p, const TeacherValues& x, const Centre& centre,
                                                     const DivergenceParams& d, const Temperature& t) {
-  if (d.kind == DivergenceKind::reverse) return class_term<DivergenceKind::reverse>(x.p, x.q, x.y_t, centre, d, t);
+  if (d.kind == DivergenceKind::reverse) return class_term<DivergenceKind::reverse>(p, x.q, x.y_t, centre, d, t);
   if (d.kind == DivergenceKind::jensen_shannon) {
-    return class_term<DivergenceKind::jensen_shannon>(x.p, x.q, x.y_t, centre, d, t);
+    return class_term<DivergenceKind::jensen_shannon>(p, x.q, x.y_t, centre, d, t);
   }
-  return class_term<DivergenceKind::forward>(x.p, x.q, x.y_t, centre, d, t);
+  return class_term<DivergenceKind::forward>(p, x.q, x.y_t, centre, d, t);
 }
 
 // The student's largest class as reference of gradients.
 __device__ __forceinline__ Centre find_row_centre(const GeneralParams& g, const Sides& sides) {
-  const Temperature& t = g.loss.temperature;
   if (g.divergence.kind == DivergenceKind::forward || g.divergence.kind == DivergenceKind::decoupled) return {};
-  Blend blend;
-  for (int m = 0; m < g.teacher_count; ++m) {
-    add_class_of(sides, sides.teachers[m], sides.student.max, sides.teachers[m].at_student_max, t, blend);
-  }
-  return find_centre(blended_log_ratio_t(blend, t), g.divergence, t);
+  const TeacherValues x =
+      blend_teachers(g, sides, sides.student.max, [&](int m) { return sides.teachers()[m].at_student_max; });
+  return find_centre(x.y_t, g.divergence, g.loss.temperature);
 }
 
-// The four columns at `column` as the student and all teachers see them.
-struct FourValues {
-  ClassValues v[4];
-};
-__device__ __forceinline__ FourValues find_values(const GeneralParams& g, const RowPlace& at, const Sides& sides,
-                                                  std::int64_t column, const Four& student) {
-  const Four s = exclude(student, column, at.excluded);
-  Blend blends[4];
-  for (int m = 0; m < g.teacher_count; ++m) {
-    const Four t = exclude(load_row4(g.teachers[m].logits, at, column, kTeacherAligned << m), column, at.excluded);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      add_class_of(sides, sides.teachers[m], s.v[j], t.v[j], g.loss.temperature, blends[j]);
-    }
-  }
-  FourValues values;
-#pragma unroll
-  for (int j = 0; j < 4; ++j) values.v[j] = finish_class(sides, s.v[j], blends[j], g.loss.temperature);
-  return values;
+__device__ __forceinline__ float student_probability(const Sides& sides, float logit) {
+  return exp_over(difference(logit, sides.student.max), sides.student.scale.temperature) * sides.student.inverse_sum;
+}
+template <class Place>
+__device__ __forceinline__ ClassTerm find_term(const Place& at, const Sides& sides, const Centre& centre, int column,
+                                               float p) {
+  const TeacherValues x =
+      blend_teachers(at.g, sides, seen_student(at, column), [&](int m) { return seen_teacher(at, m, column); });
+  return any_class_term(p, x, centre, at.g.divergence, at.g.loss.temperature);
 }
 
-template <int kGroup>
-__device__ __forceinline__ DivergenceSums find_divergence(const GeneralParams& g, const RowPlace& at,
-                                                          const Sides& sides, const Centre& centre) {
+template <class Place>
+__device__ __forceinline__ DivergenceSums find_divergence(const Place& at, const Sides& sides, const Centre& centre) {
+  const GeneralParams& g = at.g;
   DivergenceSums sums;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = load_row4(g.loss.student, at, column, kStudentAligned);
-    const FourValues x = find_values(g, at, sides, column, s);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      if (column + j >= at.classes || column + j == at.excluded) continue;
-      const ClassTerm term = any_class_term(x.v[j], centre, g.divergence, g.loss.temperature);
-      const float z = g.standardise ? z_score(s.v[j], sides.student.scale) : 0.0f;
-      sums.term += term.term;
-      sums.raw += term.raw;
-      sums.raw_z = mul_add(term.raw, z, sums.raw_z);
-      sums.share_z = mul_add(term.share, z, sums.share_z);
-      sums.p_z = mul_add(x.v[j].p, z, sums.p_z);
+  at.for_each_column([&](int column) {
+    const float p = student_probability(sides, seen_student(at, column));
+    const ClassTerm term = find_term(at, sides, centre, column, p);
+    if (at.is_kept(column)) {
+      at.at(kRawSlot, column) = term.raw;
+      at.at(kShareSlot, column) = term.share;
     }
-  }
-  sums.term = group_sum<kGroup>(sums.term);
-  sums.raw = group_sum<kGroup>(sums.raw);
+    if (column == at.excluded) return;
+    sums.term += term.term;
+    sums.raw += term.raw;
+    if (!g.standardise) return;
+    const float z = z_score(at.student(column), sides.student.scale);
+    sums.raw_z = mul_add(term.raw, z, sums.raw_z);
+    sums.share_z = mul_add(term.share, z, sums.share_z);
+    sums.p_z = mul_add(p, z, sums.p_z);
+  });
+  sums.term = at.sum(sums.term);
+  sums.raw = at.sum(sums.raw);
   if (!g.standardise) return sums;
-  return {sums.term, sums.raw, group_sum<kGroup>(sums.raw_z), group_sum<kGroup>(sums.share_z),
-          group_sum<kGroup>(sums.p_z)};
+  return {sums.term, sums.raw, at.sum(sums.raw_z), at.sum(sums.share_z), at.sum(sums.p_z)};
 }
 
-template <int kGroup>
-__device__ __forceinline__ void write_gradient(const GeneralParams& g, const RowPlace& at, const Sides& sides,
-                                               const SoftFactors& soft, const GeneralHardPart& hard,
-                                               const Centre& centre, float max) {
-  const LossParams& p = g.loss;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = load_row4(p.student, at, column, kStudentAligned);
-    const Four dense = load_dense(p, at, column);
-    const FourValues x = find_values(g, at, sides, column, s);
-    Four gradient;
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const ClassTerm term = any_class_term(x.v[j], centre, g.divergence, p.temperature);
-      float value = class_gradient(soft, x.v[j].p, term, column + j == at.excluded);
-      if (g.standardise) value = standardised_gradient(soft, value, z_score(s.v[j], sides.student.scale));
-      gradient.v[j] = value + hard_gradient_at(p, hard, at, column + j, s.v[j], dense.v[j], max);
+template <class Place>
+__device__ __forceinline__ void write_gradient(const Place& at, const Sides& sides, const SoftFactors& soft,
+                                               const GeneralHardPart& hard, const Centre& centre) {
+  at.for_each_column([&](int column) {
+    const float s = at.student(column);
+    float p = 0;
+    if (soft.p_factor != 0.0f || !at.is_kept(column)) p = student_probability(sides, seen_student(at, column));
+    ClassTerm term;
+    if (at.is_kept(column)) {
+      term = {0.0f, at.at(kRawSlot, column), at.at(kShareSlot, column)};
+    } else {
+      term = find_term(at, sides, centre, column, p);
     }
-    store4(p.gradient, at.row, column, at.classes, (at.aligned & kGradientAligned) != 0, gradient);
+    float value = class_gradient(soft, p, term, column == at.excluded);
+    if (at.g.standardise) value = standardised_gradient(soft, value, z_score(s, sides.student.scale));
+    at.set_gradient(column, value + hard_gradient_at(at, hard, column, s, sides.student.scale.max));
+  });
+}
+
+// One row: its loss, not weighted, and its gradient.
+template <class Place>
+__device__ __forceinline__ float do_row(const Place& at, bool targeted, float weight, Sides& sides,
+                                        std::uint32_t& status) {
+  const GeneralParams& g = at.g;
+  const LossParams& p = g.loss;
+  const Extent extent = find_student_extent(at);
+  const RowScale scale_of_student = find_scale(at, extent, [&](int column) { return at.student(column); });
+  if (at.lane == 0) {
+    sides = {};
+    sides.student.scale = scale_of_student;
+    sides.unmasked = extent.unmasked;
+    sides.infinite = extent.max == kInfinity ? 1.0f : 0.0f;
   }
-}
-
-// One row that is not ignored; `scale` multiplies its gradient, the row's weight included.
-template <int kGroup>
-__device__ __forceinline__ float process_row(const GeneralParams& g, const RowPlace& at, const RowTarget& labels,
-                                             float scale, TeacherRow* teachers, std::uint32_t& status) {
-  const LossParams& p = g.loss;
-  const Extent extent = find_extent<kGroup>(p.student, at, kStudentAligned);
-  const GeneralHardPart hard = find_hard_part<kGroup>(p, labels, at, extent, scale, status);
-  Sides sides;
-  sides.teachers = teachers;
-  sides.student.scale = find_scale<kGroup>(g, p.student, at, kStudentAligned, extent);
-  const TargetPart part = find_sides<kGroup>(g, at, extent, sides);
-  BinaryTerm binary;
-  float target_z = 0;
+  at.barrier();
+  const TargetPart part = find_sides(at, sides);
   if (at.excluded >= 0) {
-    const float s = load_logit(p.student, at.row, at.excluded);
-    Blend blend;
-    for (int m = 0; m < g.teacher_count; ++m) {
-      add_class_of(sides, teachers[m], s, load_logit(g.teachers[m].logits, at.row, at.excluded), p.temperature, blend);
+    const float s = at.student(at.excluded);
+    const TeacherValues x = blend_teachers(g, sides, s, [&](int m) { return at.teacher(m, at.excluded); });
+    const BinaryTerm binary = binary_term(part.student, part.q_target, part.q_other, x.y_t, p.temperature);
+    if (at.lane == 0) {
+      sides.binary = binary;
+      sides.target_z = z_score(s, sides.student.scale);
     }
-    binary = binary_term(part.student, part.q_target, part.q_other, blended_log_ratio_t(blend, p.temperature),
-                         p.temperature);
-    target_z = z_score(s, sides.student.scale);
   }
   const Centre centre = find_row_centre(g, sides);
-  const DivergenceSums sums = find_divergence<kGroup>(g, at, sides, centre);
-  SoftFactors soft = soft_factors(g.divergence, sums, binary, sides.state, p.soft_weight, scale);
-  if (g.standardise) add_standardisation(soft, sums, target_z, extent.unmasked, sides.student.scale.gain);
+  at.barrier();  // the target's logits have been read: their slots may be overwritten
+  const DivergenceSums sums = find_divergence(at, sides, centre);
+  const float scale = gradient_scale(p, weight);
+  SoftFactors soft = soft_factors(g.divergence, sums, sides.binary, sides.state, p.soft_weight, scale);
+  if (g.standardise) add_standardisation(soft, sums, sides.target_z, sides.unmasked, sides.student.scale.gain);
   if (sides.state.check != sides.state.check) status |= sides.infinite != 0.0f ? kLogitPlusInfinity : kLogitNaN;
-  group_barrier<kGroup>();  // the target's logit has been read: the gradient may overwrite it
-  if (p.gradient.data != nullptr) {
-    write_gradient<kGroup>(g, at, sides, soft, hard, centre, finite_max(extent.max));
-  }
+  const GeneralHardPart hard = find_hard_part(at, targeted, sides.student.scale.max, sides.unmasked, scale, status);
+  if (p.gradient.data != nullptr) write_gradient(at, sides, soft, hard, centre);
   return hard.factors.loss + soft.loss;
 }
 
 // what     losses, their sum and gradients for any divergence, several teachers and z-scored rows, with the hard part
-// who      a warp per row up to 1,024 classes, a block above
-// traffic  each logit once from memory and then about eight times from the caches; writes each gradient once
-// limits   none on the number of classes; kMaxTeachers teachers
-template <int kGroup>
-__global__ void __launch_bounds__(kBlockThreads, 2)
-    general_rows_kernel(const __grid_constant__ GeneralParams g, unsigned aligned) {
-  constexpr int kRows = kBlockThreads / kGroup;
-  __shared__ TeacherRow teachers[kRows][kMaxTeachers];
-  const LossParams& p = g.loss;
+// who      one to 32 lanes or a block per row
+// traffic  reads each logit and dense target once and writes each gradient once; of wide rows the columns that find no
+//          room in shared memory are read again by each of six passes
+// limits   kMaxTeachers teachers
+template <int kThreads, bool kWhole>
+__global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
+    general_rows_kernel(const __grid_constant__ GeneralParams g, const __grid_constant__ RowSlots slots) {
+  extern __shared__ float4 shared[];
+  float* const own = reinterpret_cast<float*>(shared) + slots.count * slots.slot_size;
   const bool decoupled = g.divergence.kind == DivergenceKind::decoupled;
-  const float divisor = loss_divisor(p);
-  LossTotals totals;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * kRows; first < p.rows;
-       first += std::int64_t{gridDim.x} * kRows) {
-    RowPlace at{first + threadIdx.x / kGroup, p.classes, -1, aligned};
-    if (at.row >= p.rows) break;
-    const float weight = row_weight(p, at.row, totals.status);
-    const RowTarget labels = p.hard || decoupled ? find_row_target<kGroup>(p, at) : RowTarget{};
-    const bool valid = weight > 0.0f && (!decoupled || labels.valid != 0);
-    if (decoupled) at.excluded = labels.a;
-    totals.status |= labels.status;
-    float loss = 0;
-    if (valid) {
-      const float scale = divisor > 0.0f ? weight / divisor : 0.0f;
-      loss = weight * process_row<kGroup>(g, at, labels, scale, teachers[threadIdx.x / kGroup], totals.status);
-    } else {
-      clear_gradient<kGroup>(p, at);
-    }
-    keep_row(p, at.row, loss, valid, threadIdx.x % kGroup == 0, totals);
-  }
-  finish_loss(p, totals);
+  const auto row = [&](RowPlace<kThreads, kWhole>& at, int index, const RowTarget& labels, float weight, bool& valid,
+                       std::uint32_t& status) {
+    valid = valid && (!decoupled || labels.valid != 0);
+    if (!valid) at.classes = 0;
+    if (decoupled && valid) at.excluded = labels.a;
+    float* const own_of_row = own + index * own_words(g.teacher_count);
+    return do_row(at, valid && labels.valid != 0, weight, *reinterpret_cast<Sides*>(own_of_row), status);
+  };
+  do_rows<kThreads, kWhole>(g, slots, g.loss.hard || decoupled, row);
 }
 
 // what     counts the rows that are not ignored, into the workspace
 // who      a thread per row
-// traffic  reads each label and row weight once
+// traffic  reads each label, row weight and list of a compact cache once
 // limits   none
 __global__ void __launch_bounds__(kBlockThreads) count_general_kernel(const __grid_constant__ GeneralParams g) {
   const LossParams& p = g.loss;
+  const auto classes = static_cast<std::int32_t>(p.classes);
   const bool decoupled = g.divergence.kind == DivergenceKind::decoupled;
   int count = 0;
   for (std::int64_t row = std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x; row < p.rows;
        row += std::int64_t{gridDim.x} * kBlockThreads) {
-    const bool labelled = !decoupled || label_target(p.targets, row, static_cast<std::int32_t>(p.classes)).valid != 0;
+    const bool labelled = !decoupled || label_target(p.targets, row, classes).valid != 0;
+    const bool listed = g.top_k.k == 0 || top_k_status(g.top_k, row, classes) == 0;
     std::uint32_t status = 0;  // the losses' kernel reports it
-    count += labelled && row_weight(p, row, status) > 0.0f ? 1 : 0;
+    count += labelled && listed && row_weight(p, row, status) > 0.0f ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
   if (threadIdx.x == 0 && count > 0) atomicAdd(&p.workspace->valid, count);
@@ -337,10 +359,10 @@ void general_loss(const GeneralParams& params, CUstream_st* stream) {
   if (p.divide_by_valid && p.rows > 0) {
     launch(kName, count_general_kernel, grid_for(p.rows, kBlockThreads, 1024), kBlockThreads, 0, stream, params);
   }
-  const bool warps = p.classes <= 1024;
-  const unsigned blocks = p.rows > 0 ? grid_for(p.rows, warps ? kBlockThreads / 32 : 1, kMaxLossBlocks) : 1;
-  launch(kName, warps ? general_rows_kernel<32> : general_rows_kernel<kBlockThreads>, blocks, kBlockThreads, 0, stream,
-         params, alignment_bits(params));
+  if (params.top_k.k > 0) return launch_top_k_rows(params, stream);
+  launch_rows(kName, general_rows_kernel<kRowThreads, true>, general_rows_kernel<kWideThreads, false>, params,
+              1 + params.teacher_count, std::max(1 + params.teacher_count, kLeastSlots),
+              std::int64_t{4} * own_words(params.teacher_count), stream);
 }
 
 }  // namespace leaven::cuda

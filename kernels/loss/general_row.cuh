@@ -1,190 +1,267 @@
 #pragma once
 
+#include <algorithm>
+
+#include "kernels/core/launch.cuh"
 #include "kernels/loss/divergence_row.hpp"
 #include "kernels/loss/finish_loss.cuh"
 #include "kernels/loss/general_hard.hpp"
+#include "kernels/loss/row_tile.cuh"
 
-// The passes over one row of the general loss, by a warp or a block. Each pass reads the row again, from the caches.
+// Rows of the general losses in shared memory, and the passes over a row which all of them make.
 namespace leaven::cuda {
 
-// Which matrices allow accesses to four columns at once: bits.
-inline constexpr unsigned kStudentAligned = 1;
-inline constexpr unsigned kGradientAligned = 2;
-inline constexpr unsigned kDenseAligned = 4;
-inline constexpr unsigned kTeacherAligned = 8;  // of the first teacher; the next bits of the others
+// Where a block's rows lie in shared memory: a slot for each matrix, the student's first.
+struct RowSlots {
+  TileShape shape;         // of the columns that are there
+  std::int32_t lanes;      // of a row
+  std::int32_t slot_size;  // elements
+  std::int32_t matrices;   // slots that are read: the student, then teachers
+  std::int32_t count;      // all slots; dense targets have the last one
+};
 
-inline unsigned alignment_bits(const GeneralParams& g) {
-  const LossParams& p = g.loss;
-  unsigned bits = (is_aligned(p.student) ? kStudentAligned : 0) | (is_aligned(p.gradient) ? kGradientAligned : 0) |
-                  (is_aligned(p.targets.soft, p.targets.soft_stride) ? kDenseAligned : 0);
-  for (int m = 0; m < g.teacher_count; ++m) bits |= is_aligned(g.teachers[m].logits) ? kTeacherAligned << m : 0;
-  return bits;
-}
+// A NaN becomes the one that arithmetic makes on the device, whatever its operands' signs: for the rows' bits.
+__device__ inline float one_nan(float x) { return x == x ? x : __int_as_float(0x7fffffff); }
 
-// A row in work. `excluded` is the class that sums leave out (the target of DecoupledKl), or -1.
+// A row in work.
+template <int kThreads_, bool kWhole_>
 struct RowPlace {
+  static constexpr int kThreads = kThreads_;
+  static constexpr bool kWhole = kWhole_;  // all columns are in shared memory
+
+  const GeneralParams& g;
+  const RowSlots& slots;
+  float* tile;  // the row's first column in the first slot
   std::int64_t row;
-  std::int64_t classes;
-  std::int64_t excluded;
-  unsigned aligned;
+  int lane;
+  int classes;        // 0: the row is not looked at
+  int excluded = -1;  // the class that sums leave out (the target of DecoupledKl)
+
+  __device__ bool is_kept(int column) const { return kWhole || column < slots.shape.classes; }
+  __device__ float& at(int slot, int column) const { return tile[slot * slots.slot_size + column]; }
+
+  __device__ float student(int column) const {
+    return is_kept(column) ? tile[column] : load_logit(g.loss.student, row, column);
+  }
+  __device__ float teacher(int m, int column) const {
+    return is_kept(column) ? at(1 + m, column) : load_logit(g.teachers[m].logits, row, column);
+  }
+  __device__ float dense(int column) const {
+    const TargetParams& t = g.loss.targets;
+    if (t.soft == nullptr) return 0.0f;
+    return is_kept(column) ? at(slots.count - 1, column) : t.soft[row * t.soft_stride + column];
+  }
+  // With whole rows, to be written by the block when all its rows are done with.
+  __device__ void set_gradient(int column, float value) const {
+    value = one_nan(value);
+    if constexpr (kWhole) {
+      tile[column] = value;
+    } else {
+      store_value(g.loss.gradient, row, column, value);
+    }
+  }
+
+  // body(column) for those of the lane
+  template <class Body>
+  __device__ __forceinline__ void for_each_column(Body&& body) const {
+    const int step = lanes();
+#pragma unroll 1
+    for (int column = lane; column < classes; column += step) body(column);
+  }
+  __device__ int lanes() const { return kWhole ? slots.lanes : kThreads; }
+
+  // Every lane of the row gets the combination. All threads call: of the warp, or of the block where it has one row.
+  template <class T, class Combine>
+  __device__ __forceinline__ T reduce(T value, Combine combine) const {
+    const int width = lanes() < 32 ? lanes() : 32;
+#pragma unroll 1
+    for (int offset = width / 2; offset > 0; offset /= 2) value = combine(value, xor_lane(value, offset));
+    if (lanes() > 32) value = combine_warps<kThreads>(value, combine);
+    return value;
+  }
+  __device__ float sum(float value) const { return reduce(value, Add{}); }
+  __device__ void barrier() const {
+    if (lanes() > 32) {
+      __syncthreads();
+    } else {
+      __syncwarp();
+    }
+  }
 };
 
-template <int kGroup>
-__device__ __forceinline__ std::int64_t first_column() {
-  return threadIdx.x % kGroup * 4;
-}
-
-__device__ __forceinline__ Four load_row4(const InputRows& m, const RowPlace& at, std::int64_t column, unsigned bit) {
-  return load4(m, at.row, column, at.classes, (at.aligned & bit) != 0, -kInfinity);
-}
-__device__ __forceinline__ Four exclude(Four x, std::int64_t column, std::int64_t excluded) {
-#pragma unroll
-  for (int j = 0; j < 4; ++j) x.v[j] = column + j == excluded ? -kInfinity : x.v[j];
-  return x;
-}
-
-struct Larger {
-  __device__ float operator()(float x, float y) const { return larger(x, y); }
-};
 struct Smaller {
   __device__ float operator()(float x, float y) const { return y < x ? y : x; }
 };
-template <int kGroup>
-__device__ __forceinline__ Extent find_extent(const InputRows& m, const RowPlace& at, unsigned bit) {
+__device__ __forceinline__ void add_to_extent(Extent& extent, float x) {
+  const bool unmasked = x != -kInfinity;
+  extent.max = larger(extent.max, x);
+  extent.min = unmasked && x < extent.min ? x : extent.min;
+  extent.unmasked += unmasked ? 1.0f : 0.0f;
+}
+template <class Place>
+__device__ __forceinline__ Extent reduce_extent(const Place& at, const Extent& extent) {
+  return {at.reduce(extent.max, Larger{}), at.g.standardise ? at.reduce(extent.min, Smaller{}) : 0.0f,
+          at.sum(extent.unmasked)};
+}
+template <class Place>
+__device__ __forceinline__ Extent find_student_extent(const Place& at) {
   Extent extent;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four x = load_row4(m, at, column, bit);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const bool unmasked = x.v[j] != -kInfinity;
-      extent.max = larger(extent.max, x.v[j]);
-      extent.min = unmasked && x.v[j] < extent.min ? x.v[j] : extent.min;
-      extent.unmasked += unmasked ? 1.0f : 0.0f;
-    }
-  }
-  return {group_reduce<kGroup>(extent.max, Larger{}), group_reduce<kGroup>(extent.min, Smaller{}),
-          group_sum<kGroup>(extent.unmasked)};
+  at.for_each_column([&](int column) { add_to_extent(extent, at.student(column)); });
+  return reduce_extent(at, extent);
 }
 
-template <int kGroup>
-__device__ __forceinline__ RowScale find_standard_scale(const InputRows& m, const RowPlace& at, unsigned bit,
-                                                        const Extent& extent, const Temperature& temperature) {
-  const float inverse_range = 1.0f / range_of(extent);
-  const float inverse_count = extent.unmasked > 0.0f ? 1.0f / extent.unmasked : 0.0f;
-  float sum = 0;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four x = load_row4(m, at, column, bit);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) sum += relative_gap(x.v[j], extent, inverse_range);
-  }
-  const float mean = group_sum<kGroup>(sum) * inverse_count;
-  float rest = 0;
-  float square = 0;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four x = load_row4(m, at, column, bit);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const float gap = x.v[j] == -kInfinity ? 0.0f : relative_gap(x.v[j], extent, inverse_range) - mean;
-      rest += gap;
-      square = mul_add(gap, gap, square);
-    }
-  }
-  rest = group_sum<kGroup>(rest) * inverse_count;
-  square = group_sum<kGroup>(square) * inverse_count;
-  return standard_scale(temperature, extent, mean, rest, square);
-}
-template <int kGroup>
-__device__ __forceinline__ RowScale find_scale(const GeneralParams& g, const InputRows& m, const RowPlace& at,
-                                               unsigned bit, const Extent& extent) {
-  if (g.standardise) return find_standard_scale<kGroup>(m, at, bit, extent, g.loss.temperature);
-  return {g.loss.temperature, 1.0f, finite_max(extent.max), 0.0f};
-}
-
-// The hard part's sums, and the share of each class again for the gradient.
-__device__ __forceinline__ float share_at(const LossParams& p, const HardTarget& target, const RowPlace& at,
-                                          std::int64_t column, float logit, float dense) {
-  const float class_weight =
-      p.targets.class_weights != nullptr && column < at.classes ? p.targets.class_weights[column] : 1.0f;
-  return target_share(target, static_cast<std::int32_t>(column), logit, dense, class_weight);
-}
-__device__ __forceinline__ Four load_dense(const LossParams& p, const RowPlace& at, std::int64_t column) {
-  if (p.targets.soft == nullptr) return {};
-  return load4(p.targets.soft + at.row * p.targets.soft_stride, column, at.classes, (at.aligned & kDenseAligned) != 0,
-               0.0f);
-}
-template <int kGroup>
-__device__ __forceinline__ ShareSums find_shares(const LossParams& p, const HardTarget& target, const RowPlace& at,
-                                                 float max, std::uint32_t& status) {
-  ShareSums sums;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four s = load_row4(p.student, at, column, kStudentAligned);
-    const Four dense = load_dense(p, at, column);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      const float share = share_at(p, target, at, column + j, s.v[j], dense.v[j]);
-      sums.exponentials += hard_exponential(max - s.v[j]);
-      sums.mass += share;
-      sums.gaps += weighted_gap(share, max - s.v[j]);
-      if (p.targets.class_weights != nullptr && column + j < at.classes) {
-        status |= is_good_weight(p.targets.class_weights[column + j]) ? 0u : kWeightOutOfRange;
-      }
-    }
-  }
-  return {group_sum<kGroup>(sums.exponentials), group_sum<kGroup>(sums.mass), group_sum<kGroup>(sums.gaps)};
-}
-
-// Dense weights are looked at before anything is computed with them.
-template <int kGroup>
-__device__ __forceinline__ RowTarget find_row_target(const LossParams& p, const RowPlace& at) {
+// The target of a row as the labels or dense weights have it, without the classes' weights. Dense weights are looked at
+// before anything is computed with them.
+template <class Place>
+__device__ __forceinline__ RowTarget find_row_target(const Place& at) {
+  const LossParams& p = at.g.loss;
   RowTarget target;
-  if (p.targets.a != nullptr) return label_target(p.targets, at.row, static_cast<std::int32_t>(at.classes));
-  if (p.targets.soft == nullptr) return target;
+  if (p.targets.soft == nullptr) {
+    if (p.targets.a != nullptr && at.classes > 0) target = label_target(p.targets, at.row, at.classes);
+    return target;
+  }
   int bad = 0;
   int wanted = 0;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    const Four x = load_dense(p, at, column);
-#pragma unroll
-    for (int j = 0; j < 4; ++j) {
-      bad += is_good_weight(x.v[j]) ? 0 : 1;
-      wanted += x.v[j] > 0.0f ? 1 : 0;
-    }
-  }
-  bad = group_reduce<kGroup>(bad, Add{});
-  wanted = group_reduce<kGroup>(wanted, Add{});
+  at.for_each_column([&](int column) {
+    const float x = at.dense(column);
+    bad += is_good_weight(x) ? 0 : 1;
+    wanted += x > 0.0f ? 1 : 0;
+  });
+  bad = at.reduce(bad, Add{});
+  wanted = at.reduce(wanted, Add{});
   target.status = bad > 0 ? kWeightOutOfRange : 0u;
   target.valid = bad == 0 && wanted > 0 ? 1 : 0;
   return target;
 }
 
-// The hard part of a row: its target, and what loss and gradient are made of.
+// The hard part of a row: its target, and what loss and gradient are made of. Labels are read again: kept, they would
+// fill registers while the divergence is computed.
 struct GeneralHardPart {
   HardTarget target{};
   HardFactors factors{};
 };
-template <int kGroup>
-__device__ __forceinline__ GeneralHardPart find_hard_part(const LossParams& p, const RowTarget& labels,
-                                                          const RowPlace& at, const Extent& extent, float scale,
-                                                          std::uint32_t& status) {
+template <class Place>
+__device__ __forceinline__ float share_at(const Place& at, const HardTarget& target, int column, float logit) {
+  const float* const weights = at.g.loss.targets.class_weights;
+  return target_share(target, column, logit, at.dense(column), weights != nullptr ? weights[column] : 1.0f);
+}
+template <class Place>
+__device__ __forceinline__ GeneralHardPart find_hard_part(const Place& at, bool targeted, float max, float unmasked,
+                                                          float scale, std::uint32_t& status) {
+  const LossParams& p = at.g.loss;
   GeneralHardPart hard;
-  if (!p.hard || labels.valid == 0) return hard;
-  hard.target = hard_target(labels, p.targets.smoothing, extent.unmasked);
-  const ShareSums sums = find_shares<kGroup>(p, hard.target, at, finite_max(extent.max), status);
-  hard.factors = hard_factors(sums, p.hard_weight, scale);
+  if (!p.hard) return hard;
+  RowTarget labels;
+  if (targeted && p.targets.soft == nullptr) labels = label_target(p.targets, at.row, at.classes);
+  hard.target = hard_target(labels, p.targets.smoothing, unmasked);
+  ShareSums sums;
+  at.for_each_column([&](int column) {
+    const float s = at.student(column);
+    const float share = share_at(at, hard.target, column, s);
+    sums.exponentials += hard_exponential(max - s);
+    sums.mass += share;
+    sums.gaps += weighted_gap(share, max - s);
+    if (p.targets.class_weights != nullptr && targeted) status |= weight_status(p.targets.class_weights[column]);
+  });
+  sums = {at.sum(sums.exponentials), at.sum(sums.mass), at.sum(sums.gaps)};
+  if (targeted) hard.factors = hard_factors(sums, p.hard_weight, scale);
   return hard;
 }
-__device__ __forceinline__ float hard_gradient_at(const LossParams& p, const GeneralHardPart& hard, const RowPlace& at,
-                                                  std::int64_t column, float logit, float dense, float max) {
+template <class Place>
+__device__ __forceinline__ float hard_gradient_at(const Place& at, const GeneralHardPart& hard, int column, float logit,
+                                                  float max) {
   if (hard.factors.target == 0.0f) return 0.0f;
-  const float share = share_at(p, hard.target, at, column, logit, dense);
-  return share_gradient(hard.factors, hard_exponential(max - logit), share);
+  return share_gradient(hard.factors, hard_exponential(max - logit), share_at(at, hard.target, column, logit));
 }
 
-template <int kGroup>
-__device__ __forceinline__ void clear_gradient(const LossParams& p, const RowPlace& at) {
-  if (p.gradient.data == nullptr) return;
-  for (std::int64_t column = first_column<kGroup>(); column < at.classes; column += kGroup * 4) {
-    store4(p.gradient, at.row, column, at.classes, (at.aligned & kGradientAligned) != 0, Four{});
-  }
+// What a row's gradient is multiplied by.
+__device__ __forceinline__ float gradient_scale(const LossParams& p, float weight) {
+  const float divisor = loss_divisor(p);
+  return divisor > 0.0f ? weight / divisor : 0.0f;
 }
+
+// The kernels' loop over rows. do_row(place, index of the row in the block, labels, weight, valid, status) returns the
+// row's loss, not weighted, and writes its gradient; it makes `valid` false for a row that is to be ignored. It is
+// called by all lanes of a warp, for rows behind the end and ignored ones too: these have no classes by then.
+template <int kThreads, bool kWhole, class DoRow>
+__device__ __forceinline__ void do_rows(const GeneralParams& g, const RowSlots& slots, bool labelled, DoRow&& do_row) {
+  extern __shared__ float4 shared[];
+  float* const tiles = reinterpret_cast<float*>(shared);
+  const LossParams& p = g.loss;
+  const int lanes = kWhole ? slots.lanes : kThreads;
+  const int at_once = kThreads / lanes;
+  const int index = static_cast<int>(threadIdx.x) / lanes;
+  LossTotals totals;
+  for (std::int64_t first = std::int64_t{blockIdx.x} * at_once; first < p.rows;
+       first += std::int64_t{gridDim.x} * at_once) {
+    const int count = static_cast<int>(p.rows - first < at_once ? p.rows - first : at_once);
+    __syncthreads();  // the rows before are done with
+#pragma unroll 1
+    for (int slot = 0; slot < slots.matrices; ++slot) {
+      const InputRows rows = slot == 0 ? p.student : g.teachers[slot - 1].logits;
+      read_tile<kThreads, false, 1>(tiles + slot * slots.slot_size, slots.shape, rows, first, count);
+    }
+    if (p.targets.soft != nullptr) {
+      read_tile<kThreads, false, 1>(tiles + (slots.count - 1) * slots.slot_size, slots.shape, dense_rows(p), first,
+                                    count);
+    }
+    __syncthreads();
+    const bool exists = index < count;
+    RowPlace<kThreads, kWhole> at{g,
+                                  slots,
+                                  tiles + index * slots.shape.stride,
+                                  first + index,
+                                  static_cast<int>(threadIdx.x) % lanes,
+                                  exists ? static_cast<int>(p.classes) : 0};
+    const float weight = exists ? row_weight(p, at.row, totals.status) : 0.0f;
+    const RowTarget labels = labelled ? find_row_target(at) : RowTarget{};
+    totals.status |= labels.status;
+    bool valid = weight > 0.0f;
+    const float loss = do_row(at, index, labels, weight, valid, totals.status);
+    if (exists && !valid && p.gradient.data != nullptr) {
+      at.classes = static_cast<int>(p.classes);
+      at.for_each_column([&](int column) { at.set_gradient(column, 0.0f); });
+    }
+    keep_row(p, at.row, valid ? one_nan(weight * loss) : 0.0f, valid, exists && at.lane == 0, totals);
+    if (kWhole && p.gradient.data != nullptr) {
+      __syncthreads();
+      write_tile<kThreads, false, 1>(tiles, slots.shape, p.gradient, first, count);
+    }
+  }
+  finish_loss<1, kThreads>(p, totals);
+}
+
+// Launches `whole` with as few lanes a row as leave them at most sixteen columns and find room for the block's rows in
+// the shared memory of every device, and `wide` with a block a row where none do. Bits follow from the number of
+// classes and matrices alone. `count` slots, and `own` bytes a row behind them.
+using GeneralKernel = void (*)(GeneralParams, RowSlots);
+inline void launch_rows(const char* name, GeneralKernel whole, GeneralKernel wide, const GeneralParams& g, int matrices,
+                        int count, std::int64_t own, CUstream_st* stream) {
+  constexpr std::int64_t kMostBytes = 62 << 10;
+  const LossParams& p = g.loss;
+  if (p.targets.soft != nullptr) ++count;
+  const auto go = [&](GeneralKernel kernel, int threads, int lanes, const TileShape& shape) {
+    const int at_once = threads / lanes;
+    const RowSlots slots{shape, lanes, at_once * shape.stride, matrices, count};
+    const std::int64_t bytes = std::int64_t{4} * count * slots.slot_size + at_once * own;
+    allow_shared_memory(name, kernel, bytes);
+    const unsigned blocks = p.rows > 0 ? grid_for(p.rows, at_once, kMaxLossBlocks) : 1;
+    launch(name, kernel, blocks, threads, static_cast<std::size_t>(bytes), stream, g, slots);
+  };
+  for (const int lanes : {1, 2, 4, 8, 16, 32, kRowThreads}) {
+    const std::int64_t columns = (p.classes + lanes - 1) / lanes;
+    // Rows that share a warp begin in different banks.
+    const std::int64_t stride = lanes < 32 ? (columns | 1) * lanes : (p.classes + 3) / 4 * 4;
+    const std::int64_t bytes = kRowThreads / lanes * (4 * count * stride + own);
+    if (columns <= (lanes < 32 ? 16 : 32) && bytes <= kMostBytes) {
+      return go(whole, kRowThreads, lanes, shape_of(p.classes, stride));
+    }
+  }
+  const std::int64_t kept = std::min(p.classes, (shared_memory_limit() - own) / (4 * count) / 4 * 4);
+  go(wide, kWideThreads, kWideThreads, shape_of(kept, (kept + 3) / 4 * 4));
+}
+
+// The losses against a compact cache, once valid rows are counted.
+void launch_top_k_rows(const GeneralParams& params, CUstream_st* stream);
 
 }  // namespace leaven::cuda

@@ -8,9 +8,6 @@
 
 namespace leaven::cuda {
 
-// Shared memory that a block of this device may ask for, less what kernels have of their own; asked for once a device.
-std::int64_t shared_memory_limit();
-
 template <class L, HardPart kHard, bool kSoft>
 void launch_loss_rows(const char* name, const LossParams& p, CUstream_st* stream) {
   const TileShape shape = tile_shape(L::kGroup, p.classes);

@@ -15,7 +15,6 @@ namespace leaven::cuda {
 
 void loss(const LossParams& params, CUstream_st* stream);
 void general_loss(const GeneralParams& params, CUstream_st* stream);
-void top_k_loss(const GeneralParams& params, CUstream_st* stream);
 void compress_teacher(const InputRows& logits, std::int64_t rows, std::int64_t classes, const Temperature& temperature,
                       const TopKRows& out, CUstream_st* stream);
 

@@ -5,8 +5,6 @@
 
 namespace leaven::cuda {
 
-inline constexpr int kRowThreads = 128;  // of a block
-
 // Which columns of a row are whose: kGroup lanes, each with kVector neighbouring columns of every kStep. The order of a
 // row's sums follows from it, so it must follow from the number of classes alone.
 template <int kGroup_, int kVector_>

@@ -4,7 +4,6 @@
 
 namespace leaven::cuda {
 
-inline constexpr int kWideThreads = 512;
 using WideLayout = RowLayout<kWideThreads, 4>;
 
 // What of a row is in shared memory: its first columns, in two arrays or one (TileSlots without the exponentials of the

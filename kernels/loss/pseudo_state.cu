@@ -21,10 +21,6 @@ template <int kGroup>
 __device__ BatchStats group_stats(const BatchStats& stats) {
   return group_reduce<kGroup>(LaneStats{stats}, MergeStats{}).all;
 }
-struct Larger {
-  __device__ float operator()(float x, float y) const { return larger(x, y); }
-};
-
 __global__ void __launch_bounds__(kBlockThreads)
     init_state_kernel(std::int64_t classes, float each_class, float first, float second, float* state) {
   const std::int64_t thread = std::int64_t{blockIdx.x} * kBlockThreads + threadIdx.x;

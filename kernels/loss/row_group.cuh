@@ -107,6 +107,9 @@ struct Add {
   __device__ float operator()(float x, float y) const { return x + y; }
   __device__ int operator()(int x, int y) const { return x + y; }
 };
+struct Larger {
+  __device__ float operator()(float x, float y) const { return larger(x, y); }
+};
 struct Merge {
   __device__ RowMax operator()(const RowMax& x, const RowMax& y) const { return merge(x, y); }
 };
@@ -118,23 +121,28 @@ __device__ T* warp_results() {
   return results;
 }
 
+// The combination of what the warps of a group have, each the same in all of its lanes. All threads of the block call.
+template <int kGroup, class T, class Combine>
+__device__ T combine_warps(T value, Combine combine) {
+  static_assert(kGroup > 32 && kGroup <= 32 * kMaxWarps);
+  T* const results = warp_results<T>();
+  const int first = static_cast<int>(threadIdx.x) / kGroup * (kGroup / 32);
+  __syncthreads();  // the results of the call before have been read
+  if (threadIdx.x % 32 == 0) results[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = results[first];
+#pragma unroll
+  for (int warp = 1; warp < kGroup / 32; ++warp) value = combine(value, results[first + warp]);
+  return value;
+}
+
 // Every lane of a group gets the combination of the group's values, in a fixed order. All threads of the block call.
 template <int kGroup, class T, class Combine>
 __device__ T group_reduce(T value, Combine combine) {
   constexpr int kWidth = kGroup < 32 ? kGroup : 32;
 #pragma unroll
   for (int offset = kWidth / 2; offset > 0; offset /= 2) value = combine(value, xor_lane(value, offset));
-  if constexpr (kGroup > 32) {
-    static_assert(kGroup <= 32 * kMaxWarps);
-    T* const results = warp_results<T>();
-    const int first = static_cast<int>(threadIdx.x) / kGroup * (kGroup / 32);
-    __syncthreads();  // the results of the call before have been read
-    if (threadIdx.x % 32 == 0) results[threadIdx.x / 32] = value;
-    __syncthreads();
-    value = results[first];
-#pragma unroll
-    for (int warp = 1; warp < kGroup / 32; ++warp) value = combine(value, results[first + warp]);
-  }
+  if constexpr (kGroup > 32) value = combine_warps<kGroup>(value, combine);
   return value;
 }
 template <int kGroup>

@@ -8,6 +8,10 @@
 // Rows of a block in shared memory, as float32, whatever the type, stride and alignment of their matrix.
 namespace leaven::cuda {
 
+// Of a block whose rows lie in shared memory; of one that works on a wide row, which may be larger than that.
+inline constexpr int kRowThreads = 128;
+inline constexpr int kWideThreads = 512;
+
 // Division of 0 .. 2^16 by a number below 2^12, in two instructions.
 struct Divisor {
   std::uint32_t inverse;  // 2^31 / divisor, rounded up
@@ -27,20 +31,24 @@ struct TileShape {
   Divisor by_rest;     // what is left of it
 };
 
+inline TileShape shape_of(std::int64_t classes, std::int64_t stride) {
+  return {static_cast<std::int32_t>(classes), static_cast<std::int32_t>(stride), Divisor::of(classes),
+          Divisor::of(classes / 4), Divisor::of(classes % 4)};
+}
 // Of rows that `lanes` lanes work on, each on neighbouring columns, four at a time where there are several (one lane:
 // as many as divide the classes). Lanes that read at the same time read from different banks.
 inline TileShape tile_shape(int lanes, std::int64_t classes) {
   std::int64_t stride = (classes + 3) / 4 * 4;
   if (lanes == 1) stride = classes % 8 == 0 ? classes + 4 : classes;
   if (lanes == 4) stride = (classes + 15) / 32 * 32 + 16;
-  return {static_cast<std::int32_t>(classes), static_cast<std::int32_t>(stride), Divisor::of(classes),
-          Divisor::of(classes / 4), Divisor::of(classes % 4)};
+  return shape_of(classes, stride);
 }
 
 // body(place in the tile, place in the matrix, how many elements, whether the tile is aligned there): each element of
 // the rows once, neighbours by neighbouring threads; 16 bytes of the matrix at a time where it is aligned and its rows
-// lie side by side in both, else four elements where its rows are aligned. kWhole: the tile's rows are.
-template <int kThreads, bool kWhole, class T, class Body>
+// lie side by side in both, else four elements where its rows are aligned. kWhole: the tile's rows are. kUnroll: pieces
+// of a thread that are on their way at once, which takes registers.
+template <int kThreads, bool kWhole, int kUnroll, class T, class Body>
 __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_t stride, int count, Body&& body) {
   using One = std::integral_constant<int, 1>;
   using Four = std::integral_constant<int, 4>;
@@ -51,7 +59,7 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
     const int size = count * tile.classes;
     int at = thread;
     if (reinterpret_cast<std::uintptr_t>(rows) % 16 == 0) {
-#pragma unroll 2
+#pragma unroll kUnroll
       for (int i = thread * kPiece; i + kPiece <= size; i += kThreads * kPiece) body(i, i, Piece{}, std::true_type{});
       at += size / kPiece * kPiece;
     }
@@ -63,7 +71,7 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
   const int whole = vectors ? tile.classes / 4 : 0;
   if (vectors) {
     const Divisor by = tile.by_vectors;
-#pragma unroll 2
+#pragma unroll kUnroll
     for (int i = thread; i < count * whole; i += kThreads) {
       const int row = by.divide(i);
       const int column = (i - row * whole) * 4;
@@ -72,7 +80,7 @@ __device__ void for_each_piece(const TileShape& tile, const T* rows, std::int64_
   }
   const Divisor by = vectors ? tile.by_rest : tile.by_classes;
   const int rest = tile.classes - whole * 4;
-#pragma unroll 2
+#pragma unroll kUnroll
   for (int i = thread; i < count * rest; i += kThreads) {
     const int row = by.divide(i);
     const int column = tile.classes - rest + i - row * rest;
@@ -126,7 +134,7 @@ __device__ void store_four(float* tile, const float4& x) {
 }
 
 // All threads of the block call these two.
-template <int kThreads, bool kWhole>
+template <int kThreads, bool kWhole, int kUnroll = 2>
 __device__ void read_tile(float* tile, const TileShape& shape, const InputRows& m, std::int64_t first, int count) {
   typed({m.data, m.type, false}, [&](const auto* data) {
     const auto* const from = data + first * m.stride;
@@ -141,10 +149,10 @@ __device__ void read_tile(float* tile, const TileShape& shape, const InputRows& 
         for (int i = 0; i < kElements / 4; ++i) store_four<decltype(aligned)::value>(tile + to + 4 * i, x[i]);
       }
     };
-    for_each_piece<kThreads, kWhole>(shape, from, m.stride, count, copy);
+    for_each_piece<kThreads, kWhole, kUnroll>(shape, from, m.stride, count, copy);
   });
 }
-template <int kThreads, bool kWhole>
+template <int kThreads, bool kWhole, int kUnroll = 2>
 __device__ void write_tile(const float* tile, const TileShape& shape, const OutputRows& m, std::int64_t first,
                            int count) {
   typed(MutableRowRef{m.data, m.type, false}, [&](auto* data) {
@@ -160,7 +168,7 @@ __device__ void write_tile(const float* tile, const TileShape& shape, const Outp
         write_piece(to + at, x);
       }
     };
-    for_each_piece<kThreads, kWhole>(shape, to, m.stride, count, copy);
+    for_each_piece<kThreads, kWhole, kUnroll>(shape, to, m.stride, count, copy);
   });
 }
 
@@ -191,6 +199,9 @@ __device__ void store(float* to, const float (&x)[kCount]) {
     *to = x[0];
   }
 }
+
+// Shared memory that a block of this device may ask for, less what kernels have of their own.
+std::int64_t shared_memory_limit();
 
 // Asks for more shared memory than kernels have by default.
 template <class Kernel>

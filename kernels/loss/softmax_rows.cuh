@@ -17,10 +17,6 @@ struct SoftmaxParams {
   bool out_aligned;
 };
 
-struct Larger {
-  __device__ float operator()(float x, float y) const { return larger(x, y); }
-};
-
 template <int kCount>
 __device__ __forceinline__ float largest_of(const float (&x)[kCount]) {
   float max = -kInfinity;

@@ -20,7 +20,7 @@ TEST_P(DecoupledTest, IsItsDefinition) {
       for (const float temperature : {0.5f, 1.0f, 4.0f, 1e3f}) {
         if (classes > 1000 && temperature != 4.0f) continue;
         for (const DecoupledKl weights : {DecoupledKl{}, DecoupledKl{0.0f, 1.0f}, DecoupledKl{2.0f, 0.0f}}) {
-          Case c = decoupled_case(classes > 1000 ? 2 : 8, classes, 3.0f, temperature, 231);
+          Case c = decoupled_case(classes > 1000 ? 2 : 32, classes, 3.0f, temperature, 231);
           c.options.divergence = weights;
           expect_case(c, stream(),
                       isa + ", " + std::to_string(classes) + " classes, T " + std::to_string(temperature) +

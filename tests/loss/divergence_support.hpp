@@ -129,6 +129,19 @@ inline Real largest_ratio(const Case& c, std::int64_t r) {
   return result;
 }
 
+// q (1 - q) of the target of DecoupledKl, the largest of the row's teachers; 0 with another divergence.
+inline Real target_variance(const Case& c, std::int64_t r) {
+  if (!std::holds_alternative<DecoupledKl>(c.options.divergence)) return 0;
+  const std::int32_t target = c.targets->a[static_cast<std::size_t>(r)];
+  Real result = 0;
+  for (std::size_t m = 0; target >= 0 && m < c.teachers.size(); ++m) {
+    const Real q =
+        std::exp(reference::log_softmax(c.teachers[m].row(r), c.options.temperature)[static_cast<std::size_t>(target)]);
+    result = std::max(result, q * (1 - q));
+  }
+  return result;
+}
+
 inline void expect_case(const Case& c, Stream stream, const std::string& what, Storage storage = {}, Extra extra = {}) {
   Case held = c;
   held.options.reduction = Reduction::none;
@@ -155,6 +168,7 @@ inline void expect_case(const Case& c, Stream stream, const std::string& what, S
     const Real scale = soft_weight * square / temperature * parts;
     Real gradient_tolerance =
         soft_weight * 2e-6L * (1 + ratio) * largest(soft.gradient) + scale * (1e-18L + 1e-6L * extra.gradient) + 1e-37L;
+    gradient_tolerance += scale * 2e-7L * ratio * target_variance(held, r);
     for (Real& g : gradient) g *= soft_weight;
     if (held.targets && options.hard_weight != 0) {
       const reference::RowLoss hard = hard_reference(held, r);
