@@ -32,18 +32,16 @@ inline constexpr int kLeastSlots = 3;
 
 template <class Place>
 __device__ __forceinline__ float seen_student(const Place& at, int column) {
-  return column == at.excluded ? -kInfinity : at.student(column);
+  return at.is_target(column) ? -kInfinity : at.student(column);
 }
 template <class Place>
 __device__ __forceinline__ float seen_teacher(const Place& at, int m, int column) {
-  return column == at.excluded ? -kInfinity : at.teacher(m, column);
+  return at.is_target(column) ? -kInfinity : at.teacher(m, column);
 }
 
-// logit(column) is that of the row
 template <class Place, class Logit>
-__device__ __forceinline__ RowScale find_scale(const Place& at, const Extent& extent, Logit&& logit) {
-  const Temperature& temperature = at.g.loss.temperature;
-  if (!at.g.standardise) return {temperature, 1.0f, finite_max(extent.max), 0.0f};
+__device__ __forceinline__ void find_standard_scale(const Place& at, const Extent& extent, Logit&& logit,
+                                                    RowScale& scale) {
   const float inverse_range = 1.0f / range_of(extent);
   const float inverse_count = extent.unmasked > 0.0f ? 1.0f / extent.unmasked : 0.0f;
   float sum = 0;
@@ -59,7 +57,7 @@ __device__ __forceinline__ RowScale find_scale(const Place& at, const Extent& ex
   });
   rest = at.sum(rest) * inverse_count;
   square = at.sum(square) * inverse_count;
-  return standard_scale(temperature, extent, mean, rest, square);
+  if (at.lane == 0) scale = standard_scale(at.g.loss.temperature, extent, mean, rest, square);
 }
 
 // All that is to be known of teacher m but its weight among the others; its sum of exponentials is returned.
@@ -68,9 +66,7 @@ __device__ __forceinline__ float find_teacher(const Place& at, int m, Sides& sid
   const Temperature& temperature = at.g.loss.temperature;
   RowMax max;
   RowMax swapped;
-  Extent extent;
   at.for_each_column([&](int column) {
-    add_to_extent(extent, at.teacher(m, column));
     const float s = seen_student(at, column);
     const float t = seen_teacher(at, m, column);
     max = merge(max, {s, t, s});
@@ -78,18 +74,20 @@ __device__ __forceinline__ float find_teacher(const Place& at, int m, Sides& sid
   });
   max = at.reduce(max, Merge{});
   swapped = at.reduce(swapped, Merge{});
-  extent = reduce_extent(at, extent);
-  const RowScale scale = find_scale(at, extent, [&](int column) { return at.teacher(m, column); });
+  const auto logit = [&](int column) { return at.teacher(m, column); };
+  const bool infinite =
+      max.teacher == kInfinity || (Place::kDecoupled && at.target >= 0 && logit(at.target) == kInfinity);
   StudentRow& student = sides.student;
   TeacherRow& teacher = sides.teachers()[m];
   if (at.lane == 0) {
     if (m == 0) student.max = finite_max(max.student);
-    if (extent.max == kInfinity) sides.infinite = 1.0f;
-    teacher.scale = scale;
+    if (infinite) sides.infinite = 1.0f;
+    teacher.scale = {temperature};
     teacher.max = finite_max(max.teacher);
     teacher.at_student_max = swapped.student_at_teacher;
     teacher.reference = teacher_reference(max);
   }
+  if (at.g.standardise) find_standard_scale(at, find_extent(at, logit), logit, teacher.scale);
   at.barrier();
   if (m == 0) {
     float student_sum = 0;
@@ -134,8 +132,8 @@ struct TargetPart {
 };
 template <class Place>
 __device__ __forceinline__ TargetPart find_sides(const Place& at, Sides& sides) {
-  const GeneralParams& g = at.g;
-  const bool decoupled = at.excluded >= 0;
+  const RowParams& g = at.g;
+  const bool targeted = Place::kDecoupled && at.target >= 0;
   TargetPart part;
   float present = 0;
   float compared = 0;
@@ -147,7 +145,7 @@ __device__ __forceinline__ TargetPart find_sides(const Place& at, Sides& sides) 
     Odds odds;
     odds.total = sum;
     odds.other = 1.0f;
-    if (decoupled) odds = find_odds(at.teacher(m, at.excluded), teacher.max, sum, teacher.scale.temperature);
+    if (targeted) odds = find_odds(at.teacher(m, at.target), teacher.max, sum, teacher.scale.temperature);
     const float weight = odds.total == 0.0f ? 0.0f : g.teachers[m].weight;
     present += weight;
     part.q_target += weight * odds.target;
@@ -162,9 +160,9 @@ __device__ __forceinline__ TargetPart find_sides(const Place& at, Sides& sides) 
   }
   at.barrier();
   float student_total = sides.student_sum;
-  if (decoupled) {
+  if (targeted) {
     part.student =
-        find_odds(at.student(at.excluded), sides.student.max, sides.student_sum, sides.student.scale.temperature);
+        find_odds(at.student(at.target), sides.student.max, sides.student_sum, sides.student.scale.temperature);
     student_total = part.student.total;
   }
   part.q_target *= inverse_sum(present);
@@ -183,7 +181,7 @@ struct TeacherValues {
   float y_t;
 };
 template <class Logit>
-__device__ __forceinline__ TeacherValues blend_teachers(const GeneralParams& g, const Sides& sides, float s,
+__device__ __forceinline__ TeacherValues blend_teachers(const RowParams& g, const Sides& sides, float s,
                                                         Logit&& logit) {
   const Temperature& temperature = g.loss.temperature;
   Blend blend;
@@ -209,8 +207,8 @@ __device__ __forceinline__ ClassTerm any_class_term(float p, const TeacherValues
 }
 
 // The student's largest class as reference of gradients.
-__device__ __forceinline__ Centre find_row_centre(const GeneralParams& g, const Sides& sides) {
-  if (g.divergence.kind == DivergenceKind::forward || g.divergence.kind == DivergenceKind::decoupled) return {};
+__device__ __forceinline__ Centre find_row_centre(const RowParams& g, const Sides& sides) {
+  if (g.divergence.kind != DivergenceKind::reverse && g.divergence.kind != DivergenceKind::jensen_shannon) return {};
   const TeacherValues x =
       blend_teachers(g, sides, sides.student.max, [&](int m) { return sides.teachers()[m].at_student_max; });
   return find_centre(x.y_t, g.divergence, g.loss.temperature);
@@ -229,7 +227,7 @@ __device__ __forceinline__ ClassTerm find_term(const Place& at, const Sides& sid
 
 template <class Place>
 __device__ __forceinline__ DivergenceSums find_divergence(const Place& at, const Sides& sides, const Centre& centre) {
-  const GeneralParams& g = at.g;
+  const RowParams& g = at.g;
   DivergenceSums sums;
   at.for_each_column([&](int column) {
     const float p = student_probability(sides, seen_student(at, column));
@@ -238,7 +236,7 @@ __device__ __forceinline__ DivergenceSums find_divergence(const Place& at, const
       at.at(kRawSlot, column) = term.raw;
       at.at(kShareSlot, column) = term.share;
     }
-    if (column == at.excluded) return;
+    if (at.is_target(column)) return;
     sums.term += term.term;
     sums.raw += term.raw;
     if (!g.standardise) return;
@@ -266,7 +264,7 @@ __device__ __forceinline__ void write_gradient(const Place& at, const Sides& sid
     } else {
       term = find_term(at, sides, centre, column, p);
     }
-    float value = class_gradient(soft, p, term, column == at.excluded);
+    float value = class_gradient(soft, p, term, at.is_target(column));
     if (at.g.standardise) value = standardised_gradient(soft, value, z_score(s, sides.student.scale));
     at.set_gradient(column, value + hard_gradient_at(at, hard, column, s, sides.student.scale.max));
   });
@@ -276,21 +274,22 @@ __device__ __forceinline__ void write_gradient(const Place& at, const Sides& sid
 template <class Place>
 __device__ __forceinline__ float do_row(const Place& at, bool targeted, float weight, Sides& sides,
                                         std::uint32_t& status) {
-  const GeneralParams& g = at.g;
+  const RowParams& g = at.g;
   const LossParams& p = g.loss;
-  const Extent extent = find_student_extent(at);
-  const RowScale scale_of_student = find_scale(at, extent, [&](int column) { return at.student(column); });
+  const auto logit = [&](int column) { return at.student(column); };
+  const Extent extent = find_extent(at, logit);
   if (at.lane == 0) {
     sides = {};
-    sides.student.scale = scale_of_student;
+    sides.student.scale = {p.temperature, 1.0f, finite_max(extent.max)};
     sides.unmasked = extent.unmasked;
     sides.infinite = extent.max == kInfinity ? 1.0f : 0.0f;
   }
+  if (g.standardise) find_standard_scale(at, extent, logit, sides.student.scale);
   at.barrier();
   const TargetPart part = find_sides(at, sides);
-  if (at.excluded >= 0) {
-    const float s = at.student(at.excluded);
-    const TeacherValues x = blend_teachers(g, sides, s, [&](int m) { return at.teacher(m, at.excluded); });
+  if (Place::kDecoupled && at.target >= 0) {
+    const float s = at.student(at.target);
+    const TeacherValues x = blend_teachers(g, sides, s, [&](int m) { return at.teacher(m, at.target); });
     const BinaryTerm binary = binary_term(part.student, part.q_target, part.q_other, x.y_t, p.temperature);
     if (at.lane == 0) {
       sides.binary = binary;
@@ -314,21 +313,27 @@ __device__ __forceinline__ float do_row(const Place& at, bool targeted, float we
 // traffic  reads each logit and dense target once and writes each gradient once; of wide rows the columns that find no
 //          room in shared memory are read again by each of six passes
 // limits   kMaxTeachers teachers
-template <int kThreads, bool kWhole>
+template <int kThreads, bool kWhole, bool kDecoupled>
 __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
-    general_rows_kernel(const __grid_constant__ GeneralParams g, const __grid_constant__ RowSlots slots) {
+    general_rows_kernel(const __grid_constant__ GeneralParams parameters, const RowSlots given) {
+  const RowSlots& slots = share(given);
+  RowParams g = RowParams::of(parameters);
+  if constexpr (kDecoupled) {
+    g.divergence.kind = DivergenceKind::decoupled;
+  } else {
+    __builtin_assume(g.divergence.kind != DivergenceKind::decoupled);
+  }
   extern __shared__ float4 shared[];
   float* const own = reinterpret_cast<float*>(shared) + slots.count * slots.slot_size;
-  const bool decoupled = g.divergence.kind == DivergenceKind::decoupled;
-  const auto row = [&](RowPlace<kThreads, kWhole>& at, int index, const RowTarget& labels, float weight, bool& valid,
-                       std::uint32_t& status) {
-    valid = valid && (!decoupled || labels.valid != 0);
+  const auto row = [&](auto& at, int index, const RowTarget& labels, float weight, bool& valid, std::uint32_t& status) {
+    valid = valid && (!kDecoupled || labels.valid != 0);
     if (!valid) at.classes = 0;
-    if (decoupled && valid) at.excluded = labels.a;
+    if (kDecoupled && valid) at.target = labels.a;
     float* const own_of_row = own + index * own_words(g.teacher_count);
     return do_row(at, valid && labels.valid != 0, weight, *reinterpret_cast<Sides*>(own_of_row), status);
   };
-  do_rows<kThreads, kWhole>(g, slots, g.loss.hard || decoupled, row);
+  do_rows<kThreads, kWhole, kDecoupled>(
+      g, slots, [](std::int64_t, int) {}, row);
 }
 
 // what     counts the rows that are not ignored, into the workspace
@@ -360,9 +365,16 @@ void general_loss(const GeneralParams& params, CUstream_st* stream) {
     launch(kName, count_general_kernel, grid_for(p.rows, kBlockThreads, 1024), kBlockThreads, 0, stream, params);
   }
   if (params.top_k.k > 0) return launch_top_k_rows(params, stream);
-  launch_rows(kName, general_rows_kernel<kRowThreads, true>, general_rows_kernel<kWideThreads, false>, params,
-              1 + params.teacher_count, std::max(1 + params.teacher_count, kLeastSlots),
-              std::int64_t{4} * own_words(params.teacher_count), stream);
+  const int teachers = params.teacher_count;
+  const auto go = [&](GeneralKernel whole, GeneralKernel wide) {
+    launch_rows(kName, whole, wide, params, 1 + teachers, std::max(1 + teachers, kLeastSlots),
+                std::int64_t{4} * own_words(teachers), stream);
+  };
+  if (params.divergence.kind == DivergenceKind::decoupled) {
+    go(general_rows_kernel<kRowThreads, true, true>, general_rows_kernel<kWideThreads, false, true>);
+  } else {
+    go(general_rows_kernel<kRowThreads, true, false>, general_rows_kernel<kWideThreads, false, false>);
+  }
 }
 
 }  // namespace leaven::cuda

@@ -11,34 +11,62 @@
 // Rows of the general losses in shared memory, and the passes over a row which all of them make.
 namespace leaven::cuda {
 
-// Where a block's rows lie in shared memory: a slot for each matrix, the student's first.
+// Where a block's rows lie in shared memory: a slot for each matrix, the student's first. Lies there itself: in
+// registers it would leave no room for the rest.
 struct RowSlots {
   TileShape shape;         // of the columns that are there
   std::int32_t lanes;      // of a row
   std::int32_t slot_size;  // elements
   std::int32_t matrices;   // slots that are read: the student, then teachers
   std::int32_t count;      // all slots; dense targets have the last one
+  std::uint32_t turns;     // of the blocks, for all rows
 };
+
+// GeneralParams in a kernel: copies, since parameters that are passed on by reference are read with an address each
+// time. Teachers, which are indexed, stay where they are.
+struct RowParams {
+  LossParams loss;
+  DivergenceParams divergence;
+  TopKParams top_k;
+  const TeacherParams* teachers;
+  std::int32_t teacher_count;
+  bool standardise;
+
+  __device__ static RowParams of(const GeneralParams& g) {
+    return {g.loss, g.divergence, g.top_k, g.teachers, g.teacher_count, g.standardise};
+  }
+};
+
+template <class T>
+__device__ const T& share(const T& given) {
+  __shared__ T shared;
+  if (threadIdx.x == 0) shared = given;
+  __syncthreads();
+  return shared;
+}
 
 // A NaN becomes the one that arithmetic makes on the device, whatever its operands' signs: for the rows' bits.
 __device__ inline float one_nan(float x) { return x == x ? x : __int_as_float(0x7fffffff); }
 
 // A row in work.
-template <int kThreads_, bool kWhole_>
+template <int kThreads_, bool kWhole_, bool kDecoupled_>
 struct RowPlace {
   static constexpr int kThreads = kThreads_;
-  static constexpr bool kWhole = kWhole_;  // all columns are in shared memory
+  static constexpr bool kWhole = kWhole_;          // all columns are in shared memory
+  static constexpr bool kDecoupled = kDecoupled_;  // sums leave out the target
 
-  const GeneralParams& g;
+  const RowParams& g;
   const RowSlots& slots;
   float* tile;  // the row's first column in the first slot
   std::int64_t row;
   int lane;
-  int classes;        // 0: the row is not looked at
-  int excluded = -1;  // the class that sums leave out (the target of DecoupledKl)
+  int classes;      // 0: the row is not looked at
+  int target = -1;  // of DecoupledKl; -1 in rows that are not looked at
 
   __device__ bool is_kept(int column) const { return kWhole || column < slots.shape.classes; }
   __device__ float& at(int slot, int column) const { return tile[slot * slots.slot_size + column]; }
+
+  __device__ bool is_target(int column) const { return kDecoupled && column == target; }
 
   __device__ float student(int column) const {
     return is_kept(column) ? tile[column] : load_logit(g.loss.student, row, column);
@@ -92,22 +120,18 @@ struct RowPlace {
 struct Smaller {
   __device__ float operator()(float x, float y) const { return y < x ? y : x; }
 };
-__device__ __forceinline__ void add_to_extent(Extent& extent, float x) {
-  const bool unmasked = x != -kInfinity;
-  extent.max = larger(extent.max, x);
-  extent.min = unmasked && x < extent.min ? x : extent.min;
-  extent.unmasked += unmasked ? 1.0f : 0.0f;
-}
-template <class Place>
-__device__ __forceinline__ Extent reduce_extent(const Place& at, const Extent& extent) {
-  return {at.reduce(extent.max, Larger{}), at.g.standardise ? at.reduce(extent.min, Smaller{}) : 0.0f,
-          at.sum(extent.unmasked)};
-}
-template <class Place>
-__device__ __forceinline__ Extent find_student_extent(const Place& at) {
+// logit(column) is that of the row
+template <class Place, class Logit>
+__device__ __forceinline__ Extent find_extent(const Place& at, Logit&& logit) {
   Extent extent;
-  at.for_each_column([&](int column) { add_to_extent(extent, at.student(column)); });
-  return reduce_extent(at, extent);
+  at.for_each_column([&](int column) {
+    const float x = logit(column);
+    const bool unmasked = x != -kInfinity;
+    extent.max = larger(extent.max, x);
+    extent.min = unmasked && x < extent.min ? x : extent.min;
+    extent.unmasked += unmasked ? 1.0f : 0.0f;
+  });
+  return {at.reduce(extent.max, Larger{}), at.reduce(extent.min, Smaller{}), at.sum(extent.unmasked)};
 }
 
 // The target of a row as the labels or dense weights have it, without the classes' weights. Dense weights are looked at
@@ -183,8 +207,9 @@ __device__ __forceinline__ float gradient_scale(const LossParams& p, float weigh
 // The kernels' loop over rows. do_row(place, index of the row in the block, labels, weight, valid, status) returns the
 // row's loss, not weighted, and writes its gradient; it makes `valid` false for a row that is to be ignored. It is
 // called by all lanes of a warp, for rows behind the end and ignored ones too: these have no classes by then.
-template <int kThreads, bool kWhole, class DoRow>
-__device__ __forceinline__ void do_rows(const GeneralParams& g, const RowSlots& slots, bool labelled, DoRow&& do_row) {
+template <int kThreads, bool kWhole, bool kDecoupled, class ReadMore, class DoRow>
+__device__ __forceinline__ void do_rows(const RowParams& g, const RowSlots& slots, ReadMore&& read_more,
+                                        DoRow&& do_row) {
   extern __shared__ float4 shared[];
   float* const tiles = reinterpret_cast<float*>(shared);
   const LossParams& p = g.loss;
@@ -192,8 +217,8 @@ __device__ __forceinline__ void do_rows(const GeneralParams& g, const RowSlots& 
   const int at_once = kThreads / lanes;
   const int index = static_cast<int>(threadIdx.x) / lanes;
   LossTotals totals;
-  for (std::int64_t first = std::int64_t{blockIdx.x} * at_once; first < p.rows;
-       first += std::int64_t{gridDim.x} * at_once) {
+  for (unsigned turn = blockIdx.x; turn < slots.turns; turn += gridDim.x) {
+    const std::int64_t first = std::int64_t{turn} * at_once;
     const int count = static_cast<int>(p.rows - first < at_once ? p.rows - first : at_once);
     __syncthreads();  // the rows before are done with
 #pragma unroll 1
@@ -205,16 +230,17 @@ __device__ __forceinline__ void do_rows(const GeneralParams& g, const RowSlots& 
       read_tile<kThreads, false, 1>(tiles + (slots.count - 1) * slots.slot_size, slots.shape, dense_rows(p), first,
                                     count);
     }
+    read_more(first, count);
     __syncthreads();
     const bool exists = index < count;
-    RowPlace<kThreads, kWhole> at{g,
-                                  slots,
-                                  tiles + index * slots.shape.stride,
-                                  first + index,
-                                  static_cast<int>(threadIdx.x) % lanes,
-                                  exists ? static_cast<int>(p.classes) : 0};
+    RowPlace<kThreads, kWhole, kDecoupled> at{g,
+                                              slots,
+                                              tiles + index * slots.shape.stride,
+                                              first + index,
+                                              static_cast<int>(threadIdx.x) % lanes,
+                                              exists ? static_cast<int>(p.classes) : 0};
     const float weight = exists ? row_weight(p, at.row, totals.status) : 0.0f;
-    const RowTarget labels = labelled ? find_row_target(at) : RowTarget{};
+    const RowTarget labels = kDecoupled || p.hard ? find_row_target(at) : RowTarget{};
     totals.status |= labels.status;
     bool valid = weight > 0.0f;
     const float loss = do_row(at, index, labels, weight, valid, totals.status);
@@ -242,7 +268,8 @@ inline void launch_rows(const char* name, GeneralKernel whole, GeneralKernel wid
   if (p.targets.soft != nullptr) ++count;
   const auto go = [&](GeneralKernel kernel, int threads, int lanes, const TileShape& shape) {
     const int at_once = threads / lanes;
-    const RowSlots slots{shape, lanes, at_once * shape.stride, matrices, count};
+    const auto turns = static_cast<std::uint32_t>((p.rows + at_once - 1) / at_once);
+    const RowSlots slots{shape, lanes, at_once * shape.stride, matrices, count, turns};
     const std::int64_t bytes = std::int64_t{4} * count * slots.slot_size + at_once * own;
     allow_shared_memory(name, kernel, bytes);
     const unsigned blocks = p.rows > 0 ? grid_for(p.rows, at_once, kMaxLossBlocks) : 1;
