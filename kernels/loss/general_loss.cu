@@ -146,7 +146,7 @@ __device__ __forceinline__ TargetPart find_sides(const Place& at, Sides& sides) 
     odds.total = sum;
     odds.other = 1.0f;
     if (targeted) odds = find_odds(at.teacher(m, at.target), teacher.max, sum, teacher.scale.temperature);
-    const float weight = odds.total == 0.0f ? 0.0f : g.teachers[m].weight;
+    const float weight = odds.total == 0.0f ? 0.0f : at.teachers[m].weight;
     present += weight;
     part.q_target += weight * odds.target;
     part.q_other += weight * odds.other;
@@ -315,9 +315,9 @@ __device__ __forceinline__ float do_row(const Place& at, bool targeted, float we
 // limits   kMaxTeachers teachers
 template <int kThreads, bool kWhole, bool kDecoupled>
 __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
-    general_rows_kernel(const __grid_constant__ GeneralParams parameters, const RowSlots given) {
+    general_rows_kernel(const RowParams params, const __grid_constant__ Teachers teachers, const RowSlots given) {
   const RowSlots& slots = share(given);
-  RowParams g = RowParams::of(parameters);
+  RowParams g = params;
   if constexpr (kDecoupled) {
     g.divergence.kind = DivergenceKind::decoupled;
   } else {
@@ -333,7 +333,7 @@ __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
     return do_row(at, valid && labels.valid != 0, weight, *reinterpret_cast<Sides*>(own_of_row), status);
   };
   do_rows<kThreads, kWhole, kDecoupled>(
-      g, slots, [](std::int64_t, int) {}, row);
+      g, teachers.all, slots, [](std::int64_t, int) {}, row);
 }
 
 // what     counts the rows that are not ignored, into the workspace

@@ -22,19 +22,17 @@ struct RowSlots {
   std::uint32_t turns;     // of the blocks, for all rows
 };
 
-// GeneralParams in a kernel: copies, since parameters that are passed on by reference are read with an address each
-// time. Teachers, which are indexed, stay where they are.
+// GeneralParams as kernels take them: scalars, which kernels copy (what is passed on by reference is read with an
+// address each time), and the teachers, which are indexed.
 struct RowParams {
   LossParams loss;
   DivergenceParams divergence;
   TopKParams top_k;
-  const TeacherParams* teachers;
   std::int32_t teacher_count;
   bool standardise;
-
-  __device__ static RowParams of(const GeneralParams& g) {
-    return {g.loss, g.divergence, g.top_k, g.teachers, g.teacher_count, g.standardise};
-  }
+};
+struct Teachers {
+  TeacherParams all[kMaxTeachers];
 };
 
 template <class T>
@@ -56,6 +54,7 @@ struct RowPlace {
   static constexpr bool kDecoupled = kDecoupled_;  // sums leave out the target
 
   const RowParams& g;
+  const TeacherParams* teachers;
   const RowSlots& slots;
   float* tile;  // the row's first column in the first slot
   std::int64_t row;
@@ -72,7 +71,7 @@ struct RowPlace {
     return is_kept(column) ? tile[column] : load_logit(g.loss.student, row, column);
   }
   __device__ float teacher(int m, int column) const {
-    return is_kept(column) ? at(1 + m, column) : load_logit(g.teachers[m].logits, row, column);
+    return is_kept(column) ? at(1 + m, column) : load_logit(teachers[m].logits, row, column);
   }
   __device__ float dense(int column) const {
     const TargetParams& t = g.loss.targets;
@@ -208,8 +207,8 @@ __device__ __forceinline__ float gradient_scale(const LossParams& p, float weigh
 // row's loss, not weighted, and writes its gradient; it makes `valid` false for a row that is to be ignored. It is
 // called by all lanes of a warp, for rows behind the end and ignored ones too: these have no classes by then.
 template <int kThreads, bool kWhole, bool kDecoupled, class ReadMore, class DoRow>
-__device__ __forceinline__ void do_rows(const RowParams& g, const RowSlots& slots, ReadMore&& read_more,
-                                        DoRow&& do_row) {
+__device__ __forceinline__ void do_rows(const RowParams& g, const TeacherParams* teachers, const RowSlots& slots,
+                                        ReadMore&& read_more, DoRow&& do_row) {
   extern __shared__ float4 shared[];
   float* const tiles = reinterpret_cast<float*>(shared);
   const LossParams& p = g.loss;
@@ -223,7 +222,8 @@ __device__ __forceinline__ void do_rows(const RowParams& g, const RowSlots& slot
     __syncthreads();  // the rows before are done with
 #pragma unroll 1
     for (int slot = 0; slot < slots.matrices; ++slot) {
-      const InputRows rows = slot == 0 ? p.student : g.teachers[slot - 1].logits;
+      InputRows rows = p.student;
+      if (slot > 0) rows = teachers[slot - 1].logits;
       read_tile<kThreads, false, 1>(tiles + slot * slots.slot_size, slots.shape, rows, first, count);
     }
     if (p.targets.soft != nullptr) {
@@ -234,6 +234,7 @@ __device__ __forceinline__ void do_rows(const RowParams& g, const RowSlots& slot
     __syncthreads();
     const bool exists = index < count;
     RowPlace<kThreads, kWhole, kDecoupled> at{g,
+                                              teachers,
                                               slots,
                                               tiles + index * slots.shape.stride,
                                               first + index,
@@ -260,11 +261,14 @@ __device__ __forceinline__ void do_rows(const RowParams& g, const RowSlots& slot
 // Launches `whole` with as few lanes a row as leave them at most sixteen columns and find room for the block's rows in
 // the shared memory of every device, and `wide` with a block a row where none do. Bits follow from the number of
 // classes and matrices alone. `count` slots, and `own` bytes a row behind them.
-using GeneralKernel = void (*)(GeneralParams, RowSlots);
+using GeneralKernel = void (*)(RowParams, Teachers, RowSlots);
 inline void launch_rows(const char* name, GeneralKernel whole, GeneralKernel wide, const GeneralParams& g, int matrices,
                         int count, std::int64_t own, CUstream_st* stream) {
   constexpr std::int64_t kMostBytes = 62 << 10;
   const LossParams& p = g.loss;
+  const RowParams params{p, g.divergence, g.top_k, g.teacher_count, g.standardise};
+  Teachers teachers;
+  std::copy_n(g.teachers, kMaxTeachers, teachers.all);
   if (p.targets.soft != nullptr) ++count;
   const auto go = [&](GeneralKernel kernel, int threads, int lanes, const TileShape& shape) {
     const int at_once = threads / lanes;
@@ -273,7 +277,7 @@ inline void launch_rows(const char* name, GeneralKernel whole, GeneralKernel wid
     const std::int64_t bytes = std::int64_t{4} * count * slots.slot_size + at_once * own;
     allow_shared_memory(name, kernel, bytes);
     const unsigned blocks = p.rows > 0 ? grid_for(p.rows, at_once, kMaxLossBlocks) : 1;
-    launch(name, kernel, blocks, threads, static_cast<std::size_t>(bytes), stream, g, slots);
+    launch(name, kernel, blocks, threads, static_cast<std::size_t>(bytes), stream, params, teachers, slots);
   };
   for (const int lanes : {1, 2, 4, 8, 16, 32, kRowThreads}) {
     const std::int64_t columns = (p.classes + lanes - 1) / lanes;

@@ -170,9 +170,9 @@ __device__ __forceinline__ std::uint32_t find_status(const Place& at, const TopK
 // limits   kMaxListed classes in the cache
 template <int kThreads, bool kWhole>
 __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
-    top_k_rows_kernel(const __grid_constant__ GeneralParams parameters, const RowSlots given) {
+    top_k_rows_kernel(const RowParams params, const __grid_constant__ Teachers teachers, const RowSlots given) {
   const RowSlots& slots = share(given);
-  const RowParams g = RowParams::of(parameters);
+  const RowParams g = params;
   extern __shared__ float4 shared[];
   float* const own = reinterpret_cast<float*>(shared) + slots.count * slots.slot_size;
   const int k = static_cast<int>(g.top_k.k);
@@ -196,7 +196,7 @@ __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
     if (!valid) at.classes = 0;
     return do_row(at, valid && labels.valid != 0, weight, *reinterpret_cast<TopKRow*>(listed.own), listed, status);
   };
-  do_rows<kThreads, kWhole, false>(g, slots, read_cache, row);
+  do_rows<kThreads, kWhole, false>(g, teachers.all, slots, read_cache, row);
 }
 
 }  // namespace

@@ -119,7 +119,7 @@ void expect_same_in_batches(const Case& c, Stream stream, const std::string& wha
 }
 
 std::vector<std::int64_t> some_classes(bool on_cuda) {
-  if (on_cuda) return {10};
+  if (on_cuda) return {10, 17, 40, 600};
   return {1, 2, 3, 5, 10, 17, 33, 128, 129, 2050};
 }
 std::int64_t rows_for(std::int64_t classes) { return classes > 200 ? 9 : 37; }
@@ -161,8 +161,8 @@ TEST_P(DivergenceUnitsTest, BitsWithAHardPartDoNotDependOnTheBatch) {
 
 TEST_P(DivergenceUnitsTest, EachRowHasItsOwnAnswer) {
   for (const Named& named : kKinds) {
-    for (const std::int64_t classes : {4, 100, 200}) {
-      const Case c = mixed_rows(named, 33, classes);
+    for (const std::int64_t classes : {4, 100, 200, 700, 1100}) {
+      const Case c = mixed_rows(named, rows_for(classes), classes);
       const std::string what = std::string(named.name) + ", " + std::to_string(classes) + " classes, row ";
       const LossResult got = run_case(c, stream());
       EXPECT_EQ(got.status, kLogitNaN | kLogitPlusInfinity) << what;
@@ -220,6 +220,39 @@ TEST_P(DivergenceUnitsTest, TheSumOfABatchIsThatOfItsRows) {
       EXPECT_EQ(got.valid_rows, rows.valid_rows);
       EXPECT_NEAR(got.loss, sum / divisor, 1e-6 * sum / divisor) << named.name;
     }
+  }
+}
+
+// More classes than fit in the shared memory of a block of any device: some are there, the others are not.
+TEST_P(DivergenceUnitsTest, WideRowsAreTheirDefinition) {
+  constexpr std::int64_t kClasses = 20011;
+  for (const Named& named : kKinds) {
+    Case c = mixed_rows(named, 2, kClasses);
+    c.student = normal_matrix(2, kClasses, 3.0f, 415);
+    c.teachers[0] = teacher_near(c.student, 3.0f, 416);
+    c.targets->a = {7, kClasses - 1};
+    c.row_weights.clear();
+    const bool of_z = named.standardise == Standardise::yes;
+    const Extra extra{.loss = of_z ? 1.0L : 0.0L, .gradient = of_z ? 1.0L : named.weights.empty() ? 0.0L : 0.2L};
+    expect_case(c, stream(), std::string(named.name), {}, extra);
+    c.options.hard_weight = 0.5f;
+    c.options.label_smoothing = 0.1f;
+    expect_case(c, stream(), std::string(named.name) + ", smoothed labels", {}, extra);
+    if (is_decoupled(c)) continue;
+    c.options.label_smoothing = 0;
+    c.targets = HostTargets{.soft = normal_matrix(2, kClasses, 1.0f, 417)};
+    for (float& q : c.targets->soft->values) q = std::max(q, 0.0f) / static_cast<float>(kClasses);
+    expect_case(c, stream(), std::string(named.name) + ", dense targets", {.layout = {1, 1}}, extra);
+  }
+}
+
+TEST_P(DivergenceUnitsTest, VeryWideRowsAreTheirDefinition) {
+  for (const std::int64_t classes : {131072, 262144}) {
+    Case c = mixed_rows(kKinds[0], 1, classes);
+    c.student = normal_matrix(1, classes, 3.0f, 419);
+    c.teachers = {teacher_near(c.student, 3.0f, 420)};
+    c.row_weights.clear();
+    expect_case(c, stream(), std::to_string(classes) + " classes");
   }
 }
 
