@@ -191,7 +191,7 @@ __device__ __forceinline__ TeacherValues blend_teachers(const RowParams& g, cons
     const ClassPair pair = class_pair(s, logit(m), sides.student, teacher);
     const float q = exp_over(pair.teacher, teacher.scale.temperature) * teacher.inverse_sum;
     const float y_t = raw_log_ratio_t(pair, sides.student, teacher) - teacher.offset_t;
-    if (g.teacher_count == 1 && teacher.weight != 0.0f) return {teacher.weight * q, y_t};
+    if (g.teacher_count == 1) return {teacher.weight * q, y_t};
     if (teacher.weight != 0.0f) add_teacher(blend, q, y_t, teacher.weight, temperature);
   }
   return {blend.q, blended_log_ratio_t(blend, temperature)};

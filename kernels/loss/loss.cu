@@ -5,11 +5,11 @@ namespace leaven::cuda {
 namespace {
 
 // what     counts the valid rows into the workspace
-// who      kGroup lanes per row of dense targets, a thread per row of labels; integer atomics, so the order does not
-// matter traffic  reads each label or dense weight once, and each row weight limits   with a soft part only the weights
+// who      a thread per row of labels or of few dense targets, else kGroup lanes; integer atomics: the order is no
+// matter traffic  reads each label, dense weight and row weight once limits   with a soft part only the row weights
 // decide
 template <int kGroup>
-__global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossParams p, bool aligned) {
+__global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossParams p, StagedLogits<kGroup> dense) {
   constexpr int kRows = kBlockThreads / kGroup;
   const bool soft = p.teacher.data != nullptr;
   int count = 0;
@@ -18,7 +18,18 @@ __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossPa
     const std::int64_t row = first + threadIdx.x / kGroup;
     std::uint32_t status = 0;
     const bool weighs = row < p.rows && row_weight(p, row, status) > 0.0f;
-    const bool valid = soft || find_target<kGroup>(p.targets, row, p.rows, p.classes, aligned).valid != 0;
+    bool valid = true;
+    if (!soft) {
+      TargetParams targets = p.targets;
+      bool aligned = false;
+      if (targets.soft != nullptr) {
+        const StagedLogits<kGroup> of_block = dense.of_block(first, p.rows);
+        targets.soft = static_cast<const float*>(of_block.rows.data);
+        targets.soft_stride = of_block.rows.stride;
+        aligned = of_block.aligned;
+      }
+      valid = find_target<kGroup>(targets, row, p.rows, p.classes, aligned).valid != 0;
+    }
     if (threadIdx.x % kGroup == 0) count += weighs && valid ? 1 : 0;
   }
   count = group_reduce<kBlockThreads>(count, Add{});
@@ -27,17 +38,13 @@ __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossPa
 
 void count_valid(const LossParams& p, CUstream_st* stream) {
   if (p.rows == 0) return;
-  constexpr const char* kName = "count of valid rows";
-  const bool aligned = is_aligned(p.targets.soft, p.targets.soft_stride);
-  if (p.targets.soft == nullptr || p.teacher.data != nullptr) {
-    launch(kName, count_valid_kernel<1>, grid_for(p.rows, kBlockThreads, 1024), kBlockThreads, 0, stream, p, aligned);
-  } else {
-    for_group(p.classes, [&](auto group) {
-      constexpr int kGroup = decltype(group)::value;
-      launch(kName, count_valid_kernel<kGroup>, grid_for(p.rows, kBlockThreads / kGroup, 1024), kBlockThreads, 0,
-             stream, p, aligned);
-    });
-  }
+  const bool labels = p.targets.soft == nullptr || p.teacher.data != nullptr;
+  for_staged_group(labels ? 1 : p.classes, [&](auto group) {
+    constexpr int kGroup = decltype(group)::value;
+    const auto dense = StagedLogits<kGroup>::of(dense_rows(p), labels ? 1 : p.classes);
+    launch("count of valid rows", count_valid_kernel<kGroup>, grid_for(p.rows, kBlockThreads / kGroup, 1024),
+           kBlockThreads, labels ? 0 : dense.shared_bytes(), stream, p, dense);
+  });
 }
 
 }  // namespace

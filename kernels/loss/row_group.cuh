@@ -192,16 +192,6 @@ struct Largest {
   __device__ float operator()(float x, float y) const { return fmaxf(x, y); }  // NaN counts for nothing
 };
 
-// launch(std::integral_constant<int, lanes>) with the lanes per row that fit the number of classes.
-template <class Launch>
-void for_group(std::int64_t classes, Launch&& launch) {
-  if (classes <= 4) return launch(std::integral_constant<int, 1>{});
-  if (classes <= 16) return launch(std::integral_constant<int, 4>{});
-  if (classes <= 64) return launch(std::integral_constant<int, 16>{});
-  if (classes <= 1024) return launch(std::integral_constant<int, 32>{});
-  launch(std::integral_constant<int, kBlockThreads>{});
-}
-
 template <int kGroup>
 __device__ void group_barrier() {
   if constexpr (kGroup > 32) {

@@ -188,6 +188,33 @@ TEST_P(DivergenceUnitsTest, EachRowHasItsOwnAnswer) {
   }
 }
 
+TEST_P(DivergenceUnitsTest, BadDenseTargetsLeaveTheSoftPart) {
+  for (const Named& named : kKinds) {
+    Case c = mixed_rows(named, 3, 10);
+    if (is_decoupled(c)) continue;  // takes hard labels alone
+    c.student = normal_matrix(3, 10, 3.0f, 421);
+    c.teachers[0] = teacher_near(c.student, 3.0f, 422);
+    c.row_weights.clear();
+    c.targets.reset();
+    const LossResult soft = run_case(c, stream());
+    c.options.hard_weight = 0.5f;
+    HostMatrix weights = normal_matrix(3, 10, 1.0f, 423);
+    for (float& q : weights.values) q = std::fabs(q);
+    weights.at(1, 4) = kNan;
+    fill_row(weights, 2, 0);
+    c.targets = HostTargets{.soft = weights};
+    const LossResult got = run_case(c, stream());
+    EXPECT_EQ(got.status, kWeightOutOfRange) << named.name;
+    EXPECT_GT(got.row_losses[0], soft.row_losses[0]) << named.name;
+    for (std::int64_t r = 1; r < 3; ++r) {
+      EXPECT_EQ(got.row_losses[static_cast<std::size_t>(r)], soft.row_losses[static_cast<std::size_t>(r)])
+          << named.name;
+      const auto gradient = got.gradient.row(r);
+      EXPECT_TRUE(std::equal(gradient.begin(), gradient.end(), soft.gradient.row(r).begin())) << named.name;
+    }
+  }
+}
+
 // Against the reference: ordinary rows, as many as leave each number of spare lanes.
 TEST_P(DivergenceUnitsTest, AnyNumberOfRowsIsItsDefinition) {
   for (const Named& named : kKinds) {
