@@ -35,6 +35,7 @@ struct Teachers {
   TeacherParams all[kMaxTeachers];
 };
 
+// The block's own copy, in shared memory. All threads call.
 template <class T>
 __device__ const T& share(const T& given) {
   __shared__ T shared;
