@@ -197,15 +197,6 @@ __device__ __forceinline__ TeacherValues blend_teachers(const RowParams& g, cons
   return {blend.q, blended_log_ratio_t(blend, temperature)};
 }
 
-__device__ __forceinline__ ClassTerm any_class_term(float p, const TeacherValues& x, const Centre& centre,
-                                                    const DivergenceParams& d, const Temperature& t) {
-  if (d.kind == DivergenceKind::reverse) return class_term<DivergenceKind::reverse>(p, x.q, x.y_t, centre, d, t);
-  if (d.kind == DivergenceKind::jensen_shannon) {
-    return class_term<DivergenceKind::jensen_shannon>(p, x.q, x.y_t, centre, d, t);
-  }
-  return class_term<DivergenceKind::forward>(p, x.q, x.y_t, centre, d, t);
-}
-
 // The student's largest class as reference of gradients.
 __device__ __forceinline__ Centre find_row_centre(const RowParams& g, const Sides& sides) {
   if (g.divergence.kind != DivergenceKind::reverse && g.divergence.kind != DivergenceKind::jensen_shannon) return {};
@@ -222,7 +213,7 @@ __device__ __forceinline__ ClassTerm find_term(const Place& at, const Sides& sid
                                                float p) {
   const TeacherValues x =
       blend_teachers(at.g, sides, seen_student(at, column), [&](int m) { return seen_teacher(at, m, column); });
-  return any_class_term(p, x, centre, at.g.divergence, at.g.loss.temperature);
+  return event_term({p, x.q, x.y_t, 0.0f}, centre, at.g.divergence, at.g.loss.temperature);
 }
 
 template <class Place>
@@ -338,7 +329,7 @@ __global__ void __launch_bounds__(kThreads, kWhole ? 8 : 1)
 
 // what     counts the rows that are not ignored, into the workspace
 // who      a thread per row
-// traffic  reads each label, row weight and list of a compact cache once
+// traffic  reads each label and row weight once; a cache's classes as often as there are entries behind them, from L1
 // limits   none
 __global__ void __launch_bounds__(kBlockThreads) count_general_kernel(const __grid_constant__ GeneralParams g) {
   const LossParams& p = g.loss;

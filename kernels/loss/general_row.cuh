@@ -259,9 +259,9 @@ __device__ __forceinline__ void do_rows(const RowParams& g, const TeacherParams*
   finish_loss<1, kThreads>(p, totals);
 }
 
-// Launches `whole` with as few lanes a row as leave them at most sixteen columns and find room for the block's rows in
-// the shared memory of every device, and `wide` with a block a row where none do. Bits follow from the number of
-// classes and matrices alone. `count` slots, and `own` bytes a row behind them.
+// Launches `whole` with as few lanes a row as leave them at most sixteen columns (a warp or a block: 32) and find room
+// for the block's rows in the shared memory of every device, and `wide` with a block a row where none do. Bits follow
+// from the number of classes and matrices alone. `count` slots, and `own` bytes a row behind them.
 using GeneralKernel = void (*)(RowParams, Teachers, RowSlots);
 inline void launch_rows(const char* name, GeneralKernel whole, GeneralKernel wide, const GeneralParams& g, int matrices,
                         int count, std::int64_t own, CUstream_st* stream) {

@@ -5,11 +5,13 @@ namespace leaven::cuda {
 namespace {
 
 // what     counts the valid rows into the workspace
-// who      a thread per row of labels or of few dense targets, else kGroup lanes; integer atomics: the order is no
-// matter traffic  reads each label, dense weight and row weight once limits   with a soft part only the row weights
-// decide
-template <int kGroup>
-__global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossParams p, StagedLogits<kGroup> dense) {
+// who      a thread per row of labels or of few dense targets, else kGroup lanes
+// order    integer atomics: no matter
+// traffic  reads each label, dense weight and row weight once
+// limits   with a soft part only the row weights decide
+template <int kGroup, bool kStaged>
+__global__ void __launch_bounds__(kBlockThreads)
+    count_valid_kernel(const LossParams p, const StagedLogits<1> dense, bool aligned) {
   constexpr int kRows = kBlockThreads / kGroup;
   const bool soft = p.teacher.data != nullptr;
   int count = 0;
@@ -18,17 +20,15 @@ __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossPa
     const std::int64_t row = first + threadIdx.x / kGroup;
     std::uint32_t status = 0;
     const bool weighs = row < p.rows && row_weight(p, row, status) > 0.0f;
-    bool valid = true;
-    if (!soft) {
-      TargetParams targets = p.targets;
-      bool aligned = false;
-      if (targets.soft != nullptr) {
-        const StagedLogits<kGroup> of_block = dense.of_block(first, p.rows);
-        targets.soft = static_cast<const float*>(of_block.rows.data);
-        targets.soft_stride = of_block.rows.stride;
-        aligned = of_block.aligned;
-      }
-      valid = find_target<kGroup>(targets, row, p.rows, p.classes, aligned).valid != 0;
+    bool valid = soft;
+    if constexpr (kStaged) {
+      const StagedLogits<1> of_block = dense.of_block(first, p.rows);
+      TargetParams targets;
+      targets.soft = static_cast<const float*>(of_block.rows.data);
+      targets.soft_stride = of_block.rows.stride;
+      valid = find_target<1>(targets, row, p.rows, p.classes, of_block.aligned).valid != 0;
+    } else if (!soft) {
+      valid = find_target<kGroup>(p.targets, row, p.rows, p.classes, aligned).valid != 0;
     }
     if (threadIdx.x % kGroup == 0) count += weighs && valid ? 1 : 0;
   }
@@ -38,12 +38,17 @@ __global__ void __launch_bounds__(kBlockThreads) count_valid_kernel(const LossPa
 
 void count_valid(const LossParams& p, CUstream_st* stream) {
   if (p.rows == 0) return;
+  constexpr const char* kName = "count of valid rows";
   const bool labels = p.targets.soft == nullptr || p.teacher.data != nullptr;
+  const StagedLogits<1> dense = StagedLogits<1>::of(dense_rows(p), p.classes);
+  if (!labels && p.classes > 4 && p.classes <= kStagedClasses) {
+    return launch(kName, count_valid_kernel<1, true>, grid_for(p.rows, kBlockThreads, 1024), kBlockThreads,
+                  dense.shared_bytes(), stream, p, dense, dense.aligned);
+  }
   for_staged_group(labels ? 1 : p.classes, [&](auto group) {
     constexpr int kGroup = decltype(group)::value;
-    const auto dense = StagedLogits<kGroup>::of(dense_rows(p), labels ? 1 : p.classes);
-    launch("count of valid rows", count_valid_kernel<kGroup>, grid_for(p.rows, kBlockThreads / kGroup, 1024),
-           kBlockThreads, labels ? 0 : dense.shared_bytes(), stream, p, dense);
+    launch(kName, count_valid_kernel<kGroup, false>, grid_for(p.rows, kBlockThreads / kGroup, 1024), kBlockThreads, 0,
+           stream, p, dense, dense.aligned);
   });
 }
 
