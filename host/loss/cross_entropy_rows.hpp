@@ -75,11 +75,17 @@ struct CrossEntropySums {
 
 enum class HardKind { labels, smoothed, dense, dense_weighted };
 
+// The row of the next unit that a row of this one asks for.
+struct RowAhead {
+  Ahead logits, targets, gradient;
+};
+
 // Exponentials to `e`; to `spread` the weights of the classes that label smoothing spreads over.
 template <HardKind kKind>
 [[gnu::noinline]] void row_sums(const float* __restrict s, const float* __restrict targets,
                                 const float* __restrict class_weights, std::int64_t columns, float max,
-                                float* __restrict e, float* __restrict spread, int row, CrossEntropySums& sums) {
+                                float* __restrict e, float* __restrict spread, const RowAhead& next, int row,
+                                CrossEntropySums& sums) {
   constexpr bool kDense = kKind == HardKind::dense || kKind == HardKind::dense_weighted;
   constexpr Temperature kOne{};
   std::uint32_t bits[kLanes];
@@ -89,6 +95,9 @@ template <HardKind kKind>
     const std::int64_t end = begin + (rest < kBlockGroups * kLanes ? rest : kBlockGroups * kLanes);
     Lanes exponentials{}, mass{}, gaps{}, unmasked{};
     for_each_group(begin, end, [&](std::int64_t i, int count) LEAVEN_INLINE {
+      next.logits.fetch(i);
+      next.gradient.fetch(i);
+      if constexpr (kDense) next.targets.fetch(i);
       LEAVEN_EACH_LANE(r) {
         const float logit = r < count ? s[i + r] : -kInfinity;
         const float value = exp_near(logit - max, kOne);
@@ -165,6 +174,10 @@ struct CrossEntropyRows {
   const float* targets(int row, const Chunk& chunk) const {
     return kDense ? p.targets.soft + (u.row + row) * p.targets.soft_stride + chunk.first : nullptr;
   }
+  RowAhead next(int row) const {
+    const Ahead logits = ahead(p.student, u, row);
+    return {logits, kDense ? ahead(dense_rows(p), u, row) : logits, gradient_ahead(p, u, row)};
+  }
   // In the arrays of exponentials and of spread weights.
   std::int64_t place(int row, const Chunk& chunk) const { return row * chunk.groups * kLanes; }
 
@@ -218,7 +231,7 @@ struct CrossEntropyRows {
     }
     const std::int64_t at = place(row, chunk);
     row_sums<kKind>(logits(row, chunk), targets(row, chunk), x.class_weights, chunk.columns, max.v[row],
-                    x.exponential + at, x.w + at, row, lanes);
+                    x.exponential + at, x.w + at, next(row), row, lanes);
   }
 
   // Sums of ignored rows are 0. Returns bits of LossStatus.
@@ -350,6 +363,7 @@ LEAVEN_HD void for_each_cross_entropy_unit(std::int64_t begin, std::int64_t end,
   u.tile = false;
   for (u.row = begin; u.row < end; u.row += u.rows) {
     u.rows = static_cast<int>(end - u.row < rows ? end - u.row : rows);
+    u.next = u.row + u.rows < end ? u.row + u.rows : u.row;
     body();
   }
 }

@@ -10,12 +10,14 @@ namespace leaven::LEAVEN_ISA {
 namespace {
 
 void hard_elements(const float* __restrict s, float* __restrict exponential, std::int64_t groups, const Lanes& max,
-                   Lanes& sum_exponentials) {
+                   const Ahead& next_s, const Ahead& next_gradient, Lanes& sum_exponentials) {
   const Lanes local = max;
   constexpr Temperature kOne{};
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
+      next_s.fetch(i);
+      next_gradient.fetch(i);
       LEAVEN_EACH_LANE(r) {
         const float value = exp_near(s[i + r] - local.v[r], kOne);
         exponential[i + r] = value;
@@ -52,11 +54,12 @@ void unmasked_gaps(const float* __restrict s, const float* __restrict class_weig
 }
 
 void dense_gaps(const float* __restrict s, const float* __restrict weights, std::int64_t groups, const Lanes& max,
-                Lanes& mass, Lanes& gaps) {
+                const Ahead& next_weights, Lanes& mass, Lanes& gaps) {
   const Lanes local = max;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part_mass{}, part_gaps{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
+      next_weights.fetch(i);
       LEAVEN_EACH_LANE(r) {
         part_mass.v[r] += weights[i + r];
         part_gaps.v[r] += weighted_gap(weights[i + r], local.v[r] - s[i + r]);

@@ -58,6 +58,17 @@ LEAVEN_HD std::int64_t block_end(std::int64_t groups, std::int64_t begin) {
   for (std::int64_t begin = 0, end = block_end(groups, 0); begin < (groups)*kLanes; \
        begin = end, end = block_end(groups, begin))
 
+// Elements that will be worked on soon. Loops over the present ones ask for the line of each group of lanes: it has
+// come when its turn does. The processor foresees loops, but not that the next rows begin where these end.
+struct Ahead {
+  std::uintptr_t at;    // a number: the last line may lie behind the array
+  std::uintptr_t size;  // bytes of an element
+
+  LEAVEN_HD void fetch(std::int64_t element) const {
+    __builtin_prefetch(reinterpret_cast<const void*>(at + static_cast<std::uintptr_t>(element) * size), 0, 2);
+  }
+};
+
 // chunk[i] = from[i], filled up with `padding` to whole groups of lanes.
 LEAVEN_HD void fill_groups(float* chunk, std::int64_t columns, float padding) {
   const std::int64_t end = (columns + kLanes - 1) / kLanes * kLanes;

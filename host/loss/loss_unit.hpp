@@ -35,6 +35,11 @@ struct LossUnit : Unit {
   TargetLanes targets{};
 };
 
+// Where no gradient is wanted, the student's rows: they are asked for anyway.
+Ahead gradient_ahead(const LossParams& p, const LossUnit& u, int row = 0) {
+  return p.gradient.data != nullptr ? ahead(p.gradient, u, row) : ahead(p.student, u, row);
+}
+
 template <class T>
 void load_lanes(T* to, const T* from, const LossUnit& u) {
   if (u.rows == kLanes) {

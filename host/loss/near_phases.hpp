@@ -36,13 +36,15 @@ struct NearSums {
 
 void near_elements(const float* __restrict s, const float* __restrict t, float* __restrict q, float* __restrict d,
                    std::int64_t groups, const References& references, const TemperatureLanes& temperature,
-                   NearSums& sums) {
+                   const Ahead& next_s, const Ahead& next_t, NearSums& sums) {
   const References local = references;
   const TemperatureLanes k = temperature;
   Lanes largest = sums.largest, smallest = sums.smallest;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part_q{}, part_qd{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
+      next_s.fetch(i);
+      next_t.fetch(i);
       LEAVEN_EACH_LANE(r) {
         const NearElement e =
             near_element(s[i + r], t[i + r], local.teacher_max.v[r], {local.hi.v[r], local.lo.v[r]}, k.at(r));
@@ -83,12 +85,13 @@ struct NearTermSums {
 
 // d becomes w.
 void near_terms(const float* __restrict q, float* __restrict d, std::int64_t groups, const Lanes& centre,
-                const TemperatureLanes& temperature, NearTermSums& sums) {
+                const TemperatureLanes& temperature, const Ahead& next_gradient, NearTermSums& sums) {
   const Lanes local = centre;
   const TemperatureLanes k = temperature;
   LEAVEN_EACH_BLOCK(groups, begin, end) {
     Lanes part_w{}, part_g{};
     for (std::int64_t i = begin; i < end; i += kLanes) {
+      next_gradient.fetch(i);
       LEAVEN_EACH_LANE(r) {
         const NearTerm x = near_term(q[i + r], d[i + r], local.v[r], k.at(r));
         d[i + r] = x.w_t;

@@ -11,6 +11,7 @@ struct Unit {
   std::int64_t row = 0;
   int rows = 1;
   bool tile = false;
+  std::int64_t next = 0;  // the first row of the unit after this one; of the last one its own
 
   std::int64_t row_of(int lane) const { return row + (lane < rows ? lane : rows - 1); }
 };
@@ -21,8 +22,18 @@ LEAVEN_HD void for_each_unit(std::int64_t begin, std::int64_t end, std::int64_t 
   unit.tile = classes <= kTileClasses;
   for (unit.row = begin; unit.row < end; unit.row += unit.rows) {
     unit.rows = !unit.tile ? 1 : end - unit.row < kLanes ? static_cast<int>(end - unit.row) : kLanes;
+    unit.next = unit.row + unit.rows < end ? unit.row + unit.rows : unit.row;
     body();
   }
+}
+
+// The rows of the next unit, from one of them on.
+template <class Rows>
+Ahead ahead(const Rows& rows, const Unit& u, int row = 0) {
+  const std::uintptr_t size = rows.type == FloatType::f32 ? 4 : 2;
+  return {
+      reinterpret_cast<std::uintptr_t>(rows.data) + static_cast<std::uintptr_t>((u.next + row) * rows.stride) * size,
+      size};
 }
 
 // Which columns are in the scratch arrays: all of them, or one chunk of a very wide row.
