@@ -174,9 +174,10 @@ struct CrossEntropyRows {
   const float* targets(int row, const Chunk& chunk) const {
     return kDense ? p.targets.soft + (u.row + row) * p.targets.soft_stride + chunk.first : nullptr;
   }
-  RowAhead next(int row) const {
-    const Ahead logits = ahead(p.student, u, row);
-    return {logits, kDense ? ahead(dense_rows(p), u, row) : logits, gradient_ahead(p, u, row)};
+  RowAhead next(int row, const Chunk& chunk) const {
+    const Ahead logits = ahead(p.student, u, row, chunk.first);
+    const Ahead weights = kDense ? ahead(dense_rows(p), u, row, chunk.first) : logits;
+    return {logits, weights, gradient_ahead(p, u, row, chunk.first)};
   }
   // In the arrays of exponentials and of spread weights.
   std::int64_t place(int row, const Chunk& chunk) const { return row * chunk.groups * kLanes; }
@@ -231,7 +232,7 @@ struct CrossEntropyRows {
     }
     const std::int64_t at = place(row, chunk);
     row_sums<kKind>(logits(row, chunk), targets(row, chunk), x.class_weights, chunk.columns, max.v[row],
-                    x.exponential + at, x.w + at, next(row), row, lanes);
+                    x.exponential + at, x.w + at, next(row, chunk), row, lanes);
   }
 
   // Sums of ignored rows are 0. Returns bits of LossStatus.

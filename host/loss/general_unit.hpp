@@ -65,7 +65,8 @@ void add_hard_gradient(const LossParams& p, const LossUnit& u, const Chunk& chun
   if (!is_one_chunk(p, u)) {
     Lanes known{};
     load_hard_inputs(p, u, chunk, x);
-    hard_elements(x.student, x.exponential, chunk.groups, hard.max, ahead(p.student, u), gradient_ahead(p, u), known);
+    hard_elements(x.student, x.exponential, chunk.groups, hard.max, ahead(p.student, u, 0, chunk.first),
+                  gradient_ahead(p, u, 0, chunk.first), known);
   }
   add_softmax(gradient, x.exponential, chunk.groups, hard.lanes.softmax);
   subtract_hard_targets(p, u, chunk, hard.lanes, x, gradient);

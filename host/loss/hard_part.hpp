@@ -51,10 +51,11 @@ void load_hard_inputs(const LossParams& p, const LossUnit& u, const Chunk& chunk
 void add_hard_sums(const LossParams& p, const LossUnit& u, const Chunk& chunk, const Lanes& max, HardScratch& x,
                    HardLaneSums& sums) {
   load_hard_inputs(p, u, chunk, x);
-  hard_elements(x.student, x.exponential, chunk.groups, max, ahead(p.student, u), gradient_ahead(p, u),
-                sums.exponentials);
+  hard_elements(x.student, x.exponential, chunk.groups, max, ahead(p.student, u, 0, chunk.first),
+                gradient_ahead(p, u, 0, chunk.first), sums.exponentials);
   if (p.targets.soft != nullptr) {
-    dense_gaps(x.student, x.dense, chunk.groups, max, ahead(dense_rows(p), u), sums.mass, sums.target_gaps);
+    dense_gaps(x.student, x.dense, chunk.groups, max, ahead(dense_rows(p), u, 0, chunk.first), sums.mass,
+               sums.target_gaps);
   } else if (is_smoothed(p)) {
     unmasked_gaps(x.student, x.class_weights, chunk.groups, max, sums.unmasked);
   }

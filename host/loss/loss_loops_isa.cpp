@@ -22,7 +22,8 @@ struct RowSums {
 void add_near_sums(const LossParams& p, const LossUnit& u, const Chunk& chunk, const References& references,
                    const TemperatureLanes& k, Scratch& x, NearSums& sums) {
   const std::int64_t whole = u.tile ? chunk.groups : chunk.columns / kLanes;
-  near_elements(x.student, x.teacher, x.q, x.w, whole, references, k, ahead(p.student, u), ahead(p.teacher, u), sums);
+  near_elements(x.student, x.teacher, x.q, x.w, whole, references, k, ahead(p.student, u, 0, chunk.first),
+                ahead(p.teacher, u, 0, chunk.first), sums);
   if (whole == chunk.groups) return;
   const std::int64_t at = whole * kLanes;
   near_tail(x.student + at, x.teacher + at, x.q + at, x.w + at, static_cast<int>(chunk.columns - at), references, k,
@@ -81,7 +82,7 @@ void repeat_near(const LossParams& p, const LossUnit& u, const Chunk& chunk, con
   NearSums known;
   load_logits<true>(p, u, chunk, x);
   add_near_sums(p, u, chunk, sums.references, k, x, known);
-  near_terms(x.q, x.w, chunk.groups, centres.centre, k, gradient_ahead(p, u), terms);
+  near_terms(x.q, x.w, chunk.groups, centres.centre, k, gradient_ahead(p, u, 0, chunk.first), terms);
 }
 
 // As if all lanes were near; leaves q and w in the scratch arrays where the row is one chunk.
@@ -94,7 +95,7 @@ SoftLanes find_near_rows(const LossParams& p, const LossUnit& u, const RowSums& 
     if (chunks > 1) {
       repeat_near(p, u, chunk, sums, centres, k, x, terms);
     } else {
-      near_terms(x.q, x.w, chunk.groups, centres.centre, k, gradient_ahead(p, u), terms);
+      near_terms(x.q, x.w, chunk.groups, centres.centre, k, gradient_ahead(p, u, 0, chunk.first), terms);
     }
   }
   if (!u.tile) {
@@ -165,8 +166,8 @@ void repeat_chunk(const LossParams& p, const LossUnit& u, const Chunk& chunk, co
   if constexpr (kHard) {
     Lanes known{};
     load_hard_inputs(p, u, chunk, x);
-    hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max, ahead(p.student, u),
-                  gradient_ahead(p, u), known);
+    hard_elements(x.student, x.exponential, chunk.groups, sums.references.student_max,
+                  ahead(p.student, u, 0, chunk.first), gradient_ahead(p, u, 0, chunk.first), known);
   }
 }
 

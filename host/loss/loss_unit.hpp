@@ -36,8 +36,8 @@ struct LossUnit : Unit {
 };
 
 // Where no gradient is wanted, the student's rows: they are asked for anyway.
-Ahead gradient_ahead(const LossParams& p, const LossUnit& u, int row = 0) {
-  return p.gradient.data != nullptr ? ahead(p.gradient, u, row) : ahead(p.student, u, row);
+Ahead gradient_ahead(const LossParams& p, const LossUnit& u, int row, std::int64_t first) {
+  return p.gradient.data != nullptr ? ahead(p.gradient, u, row, first) : ahead(p.student, u, row, first);
 }
 
 template <class T>

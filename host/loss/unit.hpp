@@ -27,13 +27,13 @@ LEAVEN_HD void for_each_unit(std::int64_t begin, std::int64_t end, std::int64_t 
   }
 }
 
-// The rows of the next unit, from one of them on.
+// The rows of the next unit, from one of them and from a column on.
 template <class Rows>
-Ahead ahead(const Rows& rows, const Unit& u, int row = 0) {
+Ahead ahead(const Rows& rows, const Unit& u, int row, std::int64_t first) {
   const std::uintptr_t size = rows.type == FloatType::f32 ? 4 : 2;
-  return {
-      reinterpret_cast<std::uintptr_t>(rows.data) + static_cast<std::uintptr_t>((u.next + row) * rows.stride) * size,
-      size};
+  return {reinterpret_cast<std::uintptr_t>(rows.data) +
+              static_cast<std::uintptr_t>((u.next + row) * rows.stride + first) * size,
+          size};
 }
 
 // Which columns are in the scratch arrays: all of them, or one chunk of a very wide row.
