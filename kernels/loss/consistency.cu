@@ -101,9 +101,10 @@ __device__ void write_strong_gradient(const LossParams& p, const WeakTarget& tar
 // traffic  reads each weak logit once, each strong one too (several lanes: where the row counts), and writes one
 //          gradient; further passes over a row (two to four of the weak logits, three of the strong ones) from shared
 //          memory (one lane) or mostly from the caches
-// limits   none; the gradient may be the strong logits: a lane reads and writes its own columns
+// limits   none; the gradient may be the strong logits: a lane reads and writes its own columns; four blocks per
+//          multiprocessor keep up to 1,024 classes within 64 registers
 template <int kGroup, ConsistencyTarget kTarget>
-__global__ void __launch_bounds__(kBlockThreads, 1)
+__global__ void __launch_bounds__(kBlockThreads, kGroup < kBlockThreads ? 4 : 1)
     consistency_kernel(const LossParams all, const PseudoWeight weighting, const StagedLogits<kGroup> weak_rows,
                        const StagedLogits<kGroup> strong_rows) {
   constexpr int kRows = kBlockThreads / kGroup;
